@@ -1,0 +1,17 @@
+/**
+ * Who asks. In STRICT an actor is only what a signed assertion says; elsewhere a caller without one is a local actor,
+ * labelled as such wherever it shows.
+ */
+
+/** A compact JWS (see decide/access). */
+export type Assertion = { readonly assertion: string };
+export type LocalActor = { readonly local: string; readonly roles?: readonly string[] };
+export type ActorClaim = Assertion | LocalActor;
+
+/** An actor after verification. `issuer` is `local` when nobody vouched for it. */
+export type Actor = {
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly issuer: string;
+  readonly tokenId?: string;
+};

@@ -1,0 +1,51 @@
+/** The three profiles as data. There are no other flags: a careful roll-out is OBSERVE_ONLY per tenant, then shadow policies. */
+export const PROFILES = ['STRICT', 'STANDARD', 'OBSERVE_ONLY'] as const;
+export type Profile = (typeof PROFILES)[number];
+
+export type ProfileRules = {
+  /** Whether a deny or a pause stops the step, or is only recorded as a notice. */
+  readonly enforce: boolean;
+  /** Whether a failing check or a missing price denies. */
+  readonly failClosed: boolean;
+  /** Whether a start without any policy set is refused. */
+  readonly requirePolicySet: boolean;
+  /** Whether every actor must present a signed assertion. */
+  readonly requireAssertion: boolean;
+  /** Whether the next step waits for the trace of the last one. */
+  readonly traceFirst: boolean;
+  /** Whether development conveniences (generated keys, shared logins, audit beside execute) stop the start. */
+  readonly refuseDevelopment: boolean;
+};
+
+export const PROFILE_RULES = {
+  STRICT: {
+    enforce: true,
+    failClosed: true,
+    requirePolicySet: true,
+    requireAssertion: true,
+    traceFirst: true,
+    refuseDevelopment: true,
+  },
+  STANDARD: {
+    enforce: true,
+    failClosed: true,
+    requirePolicySet: true,
+    requireAssertion: false,
+    traceFirst: true,
+    refuseDevelopment: false,
+  },
+  OBSERVE_ONLY: {
+    enforce: false,
+    failClosed: false,
+    requirePolicySet: false,
+    requireAssertion: false,
+    traceFirst: false,
+    refuseDevelopment: false,
+  },
+} as const satisfies Record<Profile, ProfileRules>;
+
+const STRENGTH: Record<Profile, number> = { OBSERVE_ONLY: 0, STANDARD: 1, STRICT: 2 };
+
+/** The stricter of the profile in force and the one a spec asks for: a spec may only tighten. */
+export const stricter = (inForce: Profile, asked: Profile | undefined): Profile =>
+  asked !== undefined && STRENGTH[asked] > STRENGTH[inForce] ? asked : inForce;

@@ -1,0 +1,150 @@
+/** What workflows ask of the deciding power: local activities, idempotent by (run, step, attempt), never by clock or order. */
+import type { ActorClaim } from '../actor.js';
+import type { ContextRef } from '../context.js';
+import type { Decision, HoldReason, HoldTerms, Reason, Ruling } from '../decision.js';
+import type { Digest, Iso8601, RunId } from '../ids.js';
+import type { Intent } from '../intent.js';
+import type { Json } from '../json.js';
+import type { Outcome, Phase } from '../phases.js';
+import type { Profile } from '../profiles.js';
+import type { RunSpec } from '../run-spec.js';
+
+export type OpenInput = { readonly spec: unknown; readonly continuedFrom?: string };
+export type Opened = {
+  readonly run: RunId;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly profile: Profile;
+  readonly phase: Phase;
+  /** The `run.start` ruling. */
+  readonly ruling: Ruling;
+  readonly agentDigest: Digest | null;
+  readonly contractDigest: Digest;
+  readonly specDigest: Digest;
+  readonly model: string | null;
+  readonly maxOutputTokens: number;
+  readonly steps: number;
+  readonly capMicros: string;
+  readonly runDeadline: Iso8601;
+  readonly finalizeDue: Iso8601;
+  readonly expiresAt: Iso8601;
+  /** Until the run's deadline, by database time; the workflow's own timer sleeps this long. */
+  readonly remainingMs: number;
+  readonly graceMs: number;
+  /** The spec again, only where it parsed. */
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+export type StepRequest = {
+  readonly run: RunId;
+  readonly intent: Intent;
+  /** Warrants of earlier turns and of the same step are settled or voided first. */
+  readonly turn: number;
+  readonly context?: ContextRef;
+  /** Arguments of a step whose content is not in ROK's store (own workflows): must have `intent.argumentsDigest`. */
+  readonly arguments?: Json;
+};
+export type StepAnswer =
+  | {
+      readonly kind: 'decided';
+      readonly ruling: Ruling;
+      readonly actionDigest: Digest;
+      readonly digests: Pick<Decision, 'snapshotDigest' | 'policySetDigest' | 'priceTableDigest'>;
+      readonly determining: readonly string[];
+      readonly notices: readonly string[];
+      /** Number of the hold that a pause opened. */
+      readonly hold?: number;
+      readonly runDeadlineInMs: number;
+      readonly spentMicros: string;
+    }
+  | { readonly kind: 'conflict'; readonly nextAttempt: number }
+  /** The run admits nothing more (latched, repaired, killed). */
+  | { readonly kind: 'closed'; readonly phase: Phase; readonly outcome: Outcome | null };
+
+export type HoldRequest = {
+  readonly run: RunId;
+  readonly hold: number;
+  readonly reason: HoldReason;
+  readonly by: string;
+};
+export type HoldAnswer = { readonly hold: number; readonly terms: HoldTerms; readonly remainingMs: number };
+export type HoldResolution = 'approved' | 'rejected' | 'resumed' | 'timed_out' | 'ended';
+export type ResolveRequest = { readonly run: RunId; readonly hold: number; readonly resolution: HoldResolution };
+export type ResolveAnswer =
+  | {
+      readonly resolved: true;
+      readonly resolution: HoldResolution;
+      readonly onTimeout: HoldTerms['onTimeout'];
+      readonly runDeadlineInMs: number;
+    }
+  /** Not yet due by database time. */
+  | { readonly resolved: false; readonly remainingMs: number };
+
+export const ACTOR_VERBS = ['pause', 'resume', 'cancel', 'kill', 'approve', 'reject'] as const;
+export type ActorVerb = (typeof ACTOR_VERBS)[number];
+export type AccessRequest = {
+  readonly run: RunId;
+  readonly verb: ActorVerb;
+  readonly updateId: string;
+  readonly claim: ActorClaim;
+  readonly hold?: number;
+  readonly digest?: Digest;
+  readonly reason?: string;
+};
+export type AccessAnswer =
+  | {
+      readonly allowed: true;
+      readonly actor: string;
+      readonly resolution?: HoldResolution;
+      readonly given?: number;
+      readonly quorum?: number;
+      readonly runDeadlineInMs?: number;
+    }
+  | { readonly allowed: false; readonly actor: string; readonly reason: Reason };
+
+export type LatchRequest = { readonly run: RunId; readonly outcome: Outcome; readonly detail: string };
+export type LatchAnswer = { readonly outcome: Outcome };
+export type OutcomeAnswer = {
+  readonly outcome: Outcome;
+  readonly step: number;
+  readonly attempt: number;
+  readonly actionDigest: Digest;
+};
+export type FinalizeAnswer = {
+  readonly phase: Phase;
+  readonly outcome: Outcome;
+  readonly spentMicros: string;
+  readonly tokens: number;
+  readonly decisions: { readonly allow: number; readonly deny: number; readonly pause: number };
+  readonly attempts: number;
+  readonly onTime: boolean;
+};
+/** Whether `finalize_run` may end the run now: only past the run's deadline, by database time. */
+export type NudgeAnswer = { readonly due: boolean; readonly remainingMs: number };
+
+export interface DecideActivities {
+  'decide.open'(input: OpenInput): Promise<Opened>;
+  'decide.step'(request: StepRequest): Promise<StepAnswer>;
+  'decide.hold'(request: HoldRequest): Promise<HoldAnswer>;
+  'decide.resolve'(request: ResolveRequest): Promise<ResolveAnswer>;
+  'decide.access'(request: AccessRequest): Promise<AccessAnswer>;
+  'decide.nudge'(request: { readonly run: RunId }): Promise<NudgeAnswer>;
+  'decide.latch'(request: LatchRequest): Promise<LatchAnswer>;
+  'decide.outcome'(request: { readonly run: RunId }): Promise<OutcomeAnswer>;
+  /** Latches too, where the latch itself could not be had in time: this one act is always reached. */
+  'decide.finalize'(request: LatchRequest): Promise<FinalizeAnswer>;
+  /** The one act another workflow may do: makes itself the run's history when the run is STALE or its workflow is closed. */
+  'decide.repair'(request: RepairRequest): Promise<RepairAnswer>;
+}
+export type RepairRequest = { readonly run: RunId; readonly reason: 'stale' | 'workflow_closed' };
+export type RepairAnswer =
+  | {
+      readonly adopted: true;
+      readonly tenant: string;
+      readonly agent: string;
+      readonly outcome: Outcome;
+      readonly lastStep: number;
+      readonly graceMs: number;
+    }
+  | { readonly adopted: false; readonly phase: Phase };
+export type { RunSpec };

@@ -1,0 +1,78 @@
+/** What workflows ask of the executing power: remote activities on `rok-execute`. Only digests, counts and statuses come back. */
+import type { AttemptResult } from '../attempt.js';
+import type { ContextEntry, ContextRef } from '../context.js';
+import type { Grant } from '../decision.js';
+import type { Digest, RunId } from '../ids.js';
+import type { Intent } from '../intent.js';
+import type { Json } from '../json.js';
+import type { Outcome } from '../phases.js';
+
+export type PrepareInput = {
+  readonly run: RunId;
+  readonly agent: string;
+  readonly agentDigest: Digest;
+  readonly input: Json;
+};
+/** The stored first context: tools, instructions, input. */
+export type Prepared = { readonly contextDigest: Digest };
+
+export type ExecuteStep = {
+  readonly run: RunId;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly agentDigest: Digest;
+  readonly intent: Intent;
+  readonly actionDigest: Digest;
+  readonly grant: Grant;
+  /** For a model call: the conversation so far. */
+  readonly context?: ContextRef;
+};
+
+/** A skill call that a model asked for. `malformed` holds the stored error that goes back to the model instead of an intent. */
+export type ToolCall = {
+  readonly callId: string;
+  readonly skill: string;
+  readonly target: string;
+  readonly argumentsDigest: Digest;
+  readonly access: 'read' | 'write';
+  /** Whether a call whose fate is unknown may be tried again. */
+  readonly repeatable: boolean;
+  readonly malformed?: Digest;
+};
+
+export type ModelAnswer = {
+  readonly finishReason: string;
+  readonly truncated: boolean;
+  readonly toolCalls: readonly ToolCall[];
+  /** What the next turn adds to the context before the skills' results. */
+  readonly entry: ContextEntry;
+};
+
+export type StepResult = {
+  readonly result: AttemptResult;
+  /** Digest of the attempt's result row, for the trace; null when no warrant was redeemed. */
+  readonly resultDigest: Digest | null;
+  readonly model?: ModelAnswer;
+};
+
+export type CloseOut = {
+  readonly run: RunId;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly outcome: Outcome;
+  /** The `run.outcome` decision that the evaluation records; null when it could not be had in time. */
+  readonly decision: { readonly step: number; readonly attempt: number } | null;
+  readonly lastStep: number;
+  readonly detail: string;
+};
+
+/** A denial or refusal told to the model as a tool's result. */
+export type TellInput = { readonly run: RunId; readonly texts: readonly string[] };
+
+export interface ExecuteActivities {
+  'execute.prepare'(input: PrepareInput): Promise<Prepared>;
+  'execute.step'(input: ExecuteStep): Promise<StepResult>;
+  /** Stores small texts of ROK's own (denials told to the model) and returns their digests. Calls nothing. */
+  'execute.tell'(input: TellInput): Promise<readonly Digest[]>;
+  'execute.close_out'(input: CloseOut): Promise<{ readonly acked: readonly string[] }>;
+}

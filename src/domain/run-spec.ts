@@ -1,0 +1,106 @@
+/**
+ * What a caller asks for when starting a run. Parsed at the one edge, `decide.open`, so that a bad spec is a denied run
+ * with every problem listed, not a lost one. Not imported by workflow code as a value.
+ */
+import { z } from 'zod';
+import type { ActorClaim } from './actor.js';
+import type { Json } from './json.js';
+import type { Limits } from './limits.js';
+import { PROFILES, type Profile } from './profiles.js';
+
+/** Limits on what a spec may carry; each is enforced here and nowhere else. */
+export const SPEC_BOUNDS = {
+  nameChars: 128,
+  inputBytes: 10_000_000,
+  labels: 32,
+  labelChars: 256,
+  limit: 1_000_000_000,
+} as const;
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const nameOf = (what: string) =>
+  z
+    .string({ error: `${what} must be a string` })
+    .max(SPEC_BOUNDS.nameChars, `${what} is longer than ${SPEC_BOUNDS.nameChars} characters`)
+    .regex(NAME, `${what} must start with a letter or digit and hold only letters, digits, \`.\`, \`_\` and \`-\``);
+const count = (what: string) =>
+  z
+    .int({ error: `${what} must be a whole number` })
+    .min(0, `${what} must not be negative`)
+    .max(SPEC_BOUNDS.limit, `${what} is too large`);
+
+const limits = z.strictObject({
+  usdMicros: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,17})$/, 'limits.usdMicros must be a decimal string of whole micro-USD')
+    .optional(),
+  tokens: count('limits.tokens').optional(),
+  steps: count('limits.steps').optional(),
+  modelCalls: count('limits.modelCalls').optional(),
+  wallTimeMs: count('limits.wallTimeMs').optional(),
+  depth: count('limits.depth').optional(),
+  children: count('limits.children').optional(),
+  skillCalls: z.record(z.string().max(SPEC_BOUNDS.nameChars), count('limits.skillCalls')).optional(),
+});
+
+const actor = z.union(
+  [
+    z.strictObject({ assertion: z.string().max(8192) }),
+    z.strictObject({
+      local: z.string().min(1).max(SPEC_BOUNDS.nameChars),
+      roles: z.array(z.string().max(64)).max(16).optional(),
+    }),
+  ],
+  { error: 'actor must be { assertion } or { local, roles? }' },
+);
+
+const runSpec = z.strictObject(
+  {
+    tenant: nameOf('tenant'),
+    agent: nameOf('agent'),
+    input: z.json({ error: 'input must be text or JSON' }),
+    id: nameOf('id').optional(),
+    actor,
+    limits: limits.optional(),
+    deadline: z.iso.datetime({ offset: true, error: 'deadline must be an RFC 3339 time' }).optional(),
+    labels: z
+      .record(z.string().max(64), z.string().max(SPEC_BOUNDS.labelChars))
+      .refine(
+        (labels) => Object.keys(labels).length <= SPEC_BOUNDS.labels,
+        `labels hold more than ${SPEC_BOUNDS.labels} entries`,
+      )
+      .optional(),
+    profile: z.enum(PROFILES, { error: `profile must be one of ${PROFILES.join(', ')}` }).optional(),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'the spec must be an object' : undefined) },
+);
+
+/** A caller's request for one run. `id` is an idempotency key; `profile` may only be stricter than the one in force. */
+export type RunSpec = {
+  readonly tenant: string;
+  readonly agent: string;
+  readonly input: Json;
+  readonly id?: string;
+  readonly actor: ActorClaim;
+  readonly limits?: Partial<Limits>;
+  readonly deadline?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly profile?: Profile;
+};
+
+export type ParsedSpec =
+  { readonly ok: true; readonly spec: RunSpec } | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Total: any value in, a spec or every problem out (`path: what is wrong`). */
+export function parseRunSpec(value: unknown): ParsedSpec {
+  const parsed = runSpec.safeParse(value);
+  if (parsed.success) return { ok: true, spec: parsed.data as RunSpec };
+  return { ok: false, problems: parsed.error.issues.flatMap(problemsOf) };
+}
+
+function problemsOf(issue: z.core.$ZodIssue): readonly string[] {
+  const path = issue.path.length === 0 ? 'spec' : issue.path.map((part) => String(part)).join('.');
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${path}: \`${key.slice(0, 64)}\` is not a field`);
+  return [`${path}: ${issue.message}`];
+}

@@ -1,0 +1,17 @@
+/**
+ * What a power may ask of a database: the shape only. It is deliberately not a connection and knows no driver: pools are
+ * made in `platform/` and handed in, so that no power opens one for itself.
+ */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** One connection, or a transaction on it. `bigint` columns come as bigint, `timestamptz` as RFC 3339 UTC with microseconds. */
+export interface Sql {
+  query<R extends object = Row>(text: string, values?: readonly unknown[]): Promise<readonly R[]>;
+}
+
+/** A pool. `query` outside of `transaction` is a transaction of its own. */
+export interface Database extends Sql {
+  /** Commits what `work` did, or nothing of it; when `signal` aborts, the connection is destroyed and the call rejects at once. */
+  transaction<T>(work: (sql: Sql) => Promise<T>, options?: { readonly signal?: AbortSignal }): Promise<T>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,20 @@
+/** Kinds of trace events. One table here, one in docs/trace.md, held together by a test. */
+import type { JsonObject } from './json.js';
+
+export const TRACE_KINDS = {
+  'run.created': 'the run exists; spec and contract digests',
+  'run.authorized': 'the run.start decision allowed it',
+  'run.prepared': 'input and instructions are stored; first context digest',
+  'step.decided': 'an intent was answered; effect, reasons, digests',
+  'step.executed': 'an attempt came back; status, result digest, usage',
+  'hold.opened': 'the run is paused; reason, authority, until',
+  'hold.resolved': 'the hold ended; how and by whom',
+  'approval.given': 'an actor approved or rejected',
+  'message.refused': 'an actor asked for something it may not do',
+  'phase.changed': 'the lifecycle moved',
+  'run.closing': 'last event; outcome and length',
+} as const;
+export type TraceKind = keyof typeof TRACE_KINDS;
+
+/** `id` is deterministic (`3.1.decided`, `hold.2.opened`): appending it again is a no-op. Content by digest only. */
+export type TraceEvent = { readonly id: string; readonly kind: TraceKind; readonly body: JsonObject };

@@ -1,0 +1,35 @@
+/** What the audit contract says of a run, and every difference it can name. */
+import type { RunId } from './ids.js';
+
+export const BLOCKING_FINDINGS = [
+  'MISSING',
+  'FAILED',
+  'ROLLED_BACK',
+  'HOLLOW',
+  'NO_CONTRACT',
+  'UNWARRANTED',
+  'MISMATCH',
+  'TRACE_BROKEN',
+  'OVERRUN',
+  'FORGED_APPROVAL',
+  'UNKNOWN_RESULT',
+  'JUDGE_ERROR',
+] as const;
+/** `UNKNOWN_RESULT` and `LATE` are notes or blocking by what they are about; see `blocking` of the finding. */
+export const NOTE_FINDINGS = ['LATE', 'DRIFT', 'REFUSED_HISTORY'] as const;
+export type FindingCode = (typeof BLOCKING_FINDINGS)[number] | (typeof NOTE_FINDINGS)[number];
+
+export type Finding = {
+  readonly code: FindingCode;
+  readonly blocking: boolean;
+  readonly subject: string;
+  readonly detail: string;
+};
+export const VERDICT_STATUSES = ['COMPLETE', 'INCOMPLETE', 'STALE'] as const;
+export type VerdictStatus = (typeof VERDICT_STATUSES)[number];
+export type Verdict = {
+  readonly run: RunId;
+  readonly revision: number;
+  readonly status: VerdictStatus;
+  readonly findings: readonly Finding[];
+};
