@@ -1,0 +1,103 @@
+/**
+ * Pools, one per login. Deliberately knows no table: statements belong to the powers, which get a `Database` handed in.
+ */
+import pg from 'pg';
+import type { Database, Row } from '../domain/sql.js';
+import { columnTypes } from './column-types.js';
+import { limitsOf, roleOf, type Login, type LoginLimits } from './login.js';
+import { placeOf, sqlState, toStartError } from './postgres-error.js';
+import { inTransaction, sqlOn } from './transaction.js';
+
+export interface OpenOptions extends Partial<LoginLimits> {
+  /** Whose rights to work with; without it, those of the URL's user, without limits: for migrations and tests. */
+  readonly login?: Login;
+  readonly applicationName: string;
+  readonly max?: number;
+  readonly connectTimeoutMs?: number;
+}
+
+export interface OpenDatabase extends Database {
+  readonly login: string;
+  /** The URL belongs to another user, who became this login: good for development, refused by STRICT. */
+  readonly sharedLogin: boolean;
+  /** host:port/database, for messages. */
+  readonly place: string;
+}
+
+const unlimited: LoginLimits = { statementTimeoutMs: 0, lockTimeoutMs: 0, idleInTransactionTimeoutMs: 0 };
+
+/** Opens a pool and one connection in it, so that a wrong URL, password or login shows now. Throws a StartError (exit 9). */
+export async function openDatabase(url: string, options: OpenOptions): Promise<OpenDatabase> {
+  const user = decodeURIComponent(new URL(url).username);
+  const login = options.login === undefined ? user : roleOf(options.login);
+  const sharedLogin = login !== user;
+  const pool = new pg.Pool(poolConfig(url, options, sharedLogin ? login : undefined));
+  // A connection that breaks while idle or between statements is replaced; the statement that needs it gets the error.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  try {
+    await untilStarted(() => pool.query('SELECT'), options.connectTimeoutMs ?? 5_000);
+  } catch (error) {
+    await pool.end();
+    throw toStartError(error, url, login);
+  }
+  return {
+    login,
+    sharedLogin,
+    place: placeOf(url),
+    query: <R extends object = Row>(text: string, values?: readonly unknown[]) => sqlOn(pool).query<R>(text, values),
+    transaction: (work, { signal } = {}) => inTransaction(pool, work, signal),
+    close: () => pool.end(),
+  };
+}
+
+function poolConfig(url: string, options: OpenOptions, become: string | undefined): pg.PoolConfig {
+  const { statementTimeoutMs, lockTimeoutMs, idleInTransactionTimeoutMs } = {
+    ...(options.login === undefined ? unlimited : limitsOf(options.login)),
+    ...options,
+  };
+  const target = new URL(url);
+  const given = target.searchParams.get('options');
+  // The driver lets the URL's options replace ours: put both into one.
+  target.searchParams.delete('options');
+  target.searchParams.delete('application_name');
+  const settings = {
+    TimeZone: 'UTC',
+    DateStyle: 'ISO',
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: lockTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+  };
+  return {
+    connectionString: target.href,
+    // Sent in the startup packet: no round trip, and nothing a RESET could undo.
+    options: [given ?? '', ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)].join(' ').trim(),
+    application_name: options.applicationName,
+    types: columnTypes,
+    // The pool waits for it, though its types do not say so: a connection that is still the owner's is never handed out.
+    ...(become === undefined ? {} : { onConnect: becoming(become) }),
+    pipeline: true,
+    max: options.max ?? 10,
+    keepAlive: true,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+  };
+}
+
+/** The superuser's way to another login. `session_user` has to change too, and only this statement does that. */
+function becoming(login: string): (client: pg.ClientBase) => unknown {
+  return (client) => client.query(`SET SESSION AUTHORIZATION ${pg.escapeIdentifier(login)}`);
+}
+
+/** A server in recovery says 57P03 for a moment: that is a start, not a failure. */
+async function untilStarted(connect: () => Promise<unknown>, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      await connect();
+      return;
+    } catch (error) {
+      if (sqlState(error) !== '57P03' || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

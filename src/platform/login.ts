@@ -1,0 +1,43 @@
+/**
+ * The database logins and how long each may keep the database busy. Deliberately without their rights: those stand as
+ * grants beside each table in sql/.
+ */
+export const logins = ['decide', 'observe', 'execute', 'audit', 'read'] as const;
+
+export type Login = (typeof logins)[number];
+
+/** The role's name in PostgreSQL. */
+export function roleOf(login: Login): `rok_${Login}` {
+  return `rok_${login}`;
+}
+
+/** 0 means: no limit. */
+export interface LoginLimits {
+  readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
+  readonly idleInTransactionTimeoutMs: number;
+}
+
+// A local activity has 3 s: a statement must have failed before its connection is destroyed under it.
+const inTheWayOfARun: LoginLimits = {
+  statementTimeoutMs: 2_000,
+  lockTimeoutMs: 1_000,
+  idleInTransactionTimeoutMs: 5_000,
+};
+const besideTheRuns: LoginLimits = {
+  statementTimeoutMs: 30_000,
+  lockTimeoutMs: 30_000,
+  idleInTransactionTimeoutMs: 30_000,
+};
+
+const limits: Readonly<Record<Login, LoginLimits>> = {
+  decide: inTheWayOfARun,
+  observe: inTheWayOfARun,
+  execute: inTheWayOfARun,
+  audit: besideTheRuns,
+  read: besideTheRuns,
+};
+
+export function limitsOf(login: Login): LoginLimits {
+  return limits[login];
+}

@@ -1,0 +1,38 @@
+import { expect, it } from '@jest/globals';
+import { openDatabase } from '../../src/platform/database.js';
+import { logins } from '../../src/platform/login.js';
+import { connectTemporal, temporalSettings } from '../../src/platform/temporal.js';
+import { createOwnStack, createStack } from './stack.js';
+
+it('given two stacks, each has a database and a namespace of its own, and every login enters by its password', async () => {
+  const [one, other] = await Promise.all([createStack(), createStack()]);
+  await one.admin.query('CREATE SCHEMA mine');
+  expect(await other.admin.query("SELECT to_regnamespace('mine')::text AS mine")).toEqual([{ mine: null }]);
+  expect(one.namespace).not.toBe(other.namespace);
+  for (const login of logins) {
+    const database = await openDatabase(one.urls[login], { login, applicationName: 'stack test', max: 1 });
+    expect(await database.query('SELECT session_user::text AS who')).toEqual([{ who: `rok_${login}` }]);
+    await database.close();
+  }
+  const database = one.database;
+  await one.drop();
+  expect(await other.admin.query('SELECT 1 FROM pg_database WHERE datname = $1', [database])).toEqual([]);
+  await other.drop();
+});
+
+it('given servers of its own, they can be killed and come back at the same addresses with their rows', async () => {
+  const own = await createOwnStack({ temporal: true, durable: true });
+  try {
+    await own.admin.query('CREATE SCHEMA kept');
+    process.kill(own.postgres.pid, 'SIGKILL');
+    await own.restartPostgres();
+    expect(await own.admin.query("SELECT to_regnamespace('kept')::text AS kept")).toEqual([{ kept: 'kept' }]);
+    process.kill(own.temporal?.pid ?? 0, 'SIGKILL');
+    await own.restartTemporal();
+    const settings = temporalSettings({ TEMPORAL_ADDRESS: own.temporalAddress, TEMPORAL_NAMESPACE: own.namespace });
+    const temporal = await connectTemporal(settings);
+    await temporal.close();
+  } finally {
+    await own.drop();
+  }
+});
