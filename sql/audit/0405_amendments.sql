@@ -1,0 +1,26 @@
+-- Why a contract's deadlines moved: the hold, and the decision that caused it.
+SET ROLE rok_audit_owner;
+
+CREATE TABLE audit.amendments (
+  run_id uuid NOT NULL REFERENCES audit.contracts,
+  n integer NOT NULL CHECK (n >= 1),
+  step integer,
+  attempt integer,
+  hold integer,
+  reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 128),
+  -- As asked; what it came to stands beside it.
+  shift interval NOT NULL,
+  run_deadline timestamptz NOT NULL,
+  finalize_due timestamptz NOT NULL,
+  at timestamptz NOT NULL,
+  PRIMARY KEY (run_id, n),
+  UNIQUE NULLS NOT DISTINCT (run_id, hold, reason)
+);
+GRANT SELECT ON audit.amendments TO rok_audit;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.amendments FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.amendments FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
+CREATE VIEW audit.v_amendments AS SELECT * FROM audit.amendments;
+GRANT SELECT ON audit.v_amendments TO rok_audit, rok_decide, rok_read;
+
+RESET ROLE;

@@ -1,0 +1,42 @@
+-- What the audit worker verified by itself, as rows that the judge reads: signatures of approvals, hashes of traces.
+SET ROLE rok_audit_owner;
+
+CREATE TABLE audit.approval_checks (
+  run_id uuid NOT NULL,
+  update_id text NOT NULL,
+  ok boolean NOT NULL,
+  detail text NOT NULL CHECK (length(detail) <= 500),
+  checked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (run_id, update_id)
+);
+CREATE TABLE audit.trace_checks (
+  run_id uuid NOT NULL,
+  checked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ok boolean NOT NULL,
+  -- The first event that does not follow; NULL when all do.
+  broken_seq bigint,
+  detail text NOT NULL CHECK (length(detail) <= 500),
+  PRIMARY KEY (run_id, checked_at)
+);
+CREATE INDEX trace_checks_broken ON audit.trace_checks (run_id) WHERE NOT ok;
+GRANT SELECT, INSERT ON audit.approval_checks, audit.trace_checks TO rok_audit;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.approval_checks FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.approval_checks FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.trace_checks FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.trace_checks FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
+-- A check that failed is news for the judge, also after a verdict.
+CREATE FUNCTION audit.recall_checked() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp AS $$
+BEGIN
+  UPDATE audit.contracts c SET judge_after = least(c.judge_after, clock_timestamp()) WHERE c.run_id = NEW.run_id;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION audit.recall_checked() IS 'Trigger of audit''s checks, as owner because the audit login may not write contracts; called by nobody.';
+CREATE TRIGGER recall AFTER INSERT ON audit.approval_checks FOR EACH ROW WHEN (NOT NEW.ok) EXECUTE FUNCTION audit.recall_checked();
+CREATE TRIGGER recall AFTER INSERT ON audit.trace_checks FOR EACH ROW WHEN (NOT NEW.ok) EXECUTE FUNCTION audit.recall_checked();
+
+CREATE VIEW audit.v_approval_checks AS SELECT * FROM audit.approval_checks;
+GRANT SELECT ON audit.v_approval_checks TO rok_read;
+
+RESET ROLE;

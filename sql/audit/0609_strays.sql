@@ -1,0 +1,57 @@
+-- Executions that Temporal knows and the database does not: entered with a due time of their own, then judged.
+SET ROLE rok_audit_owner;
+
+CREATE TABLE audit.strays (
+  workflow_id text NOT NULL CHECK (length(workflow_id) <= 1000),
+  temporal_run_id text NOT NULL CHECK (length(temporal_run_id) <= 128),
+  -- Given here, so that a stray can have a verdict and a receipt.
+  run_id uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
+  started_at timestamptz NOT NULL,
+  found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  due_at timestamptz NOT NULL,
+  -- How it ended: it opened a run after all, or it was judged.
+  settled_at timestamptz,
+  settled_as text CHECK (settled_as IN ('opened', 'judged')),
+  PRIMARY KEY (workflow_id, temporal_run_id),
+  CHECK ((settled_at IS NULL) = (settled_as IS NULL))
+);
+CREATE INDEX strays_open ON audit.strays (due_at) WHERE settled_at IS NULL;
+GRANT SELECT, INSERT ON audit.strays TO rok_audit;
+CREATE TRIGGER no_delete BEFORE DELETE ON audit.strays FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.strays FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
+CREATE VIEW audit.v_strays AS SELECT * FROM audit.strays;
+GRANT SELECT ON audit.v_strays TO rok_audit, rok_decide, rok_decide_owner, rok_read;
+
+CREATE FUNCTION audit.judge_strays(p_limit integer) RETURNS TABLE (run_id uuid, revision integer, status text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_page uuid[];
+BEGIN
+  SELECT array_agg(p.run_id) INTO v_page FROM (
+    SELECT s.run_id FROM audit.strays s WHERE s.settled_at IS NULL AND s.due_at <= v_now
+    ORDER BY s.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED) p;
+  RETURN QUERY
+  WITH known AS (
+    SELECT s.run_id, s.workflow_id, s.temporal_run_id,
+           EXISTS (SELECT FROM decide.v_runs r JOIN decide.v_histories h ON h.run_id = r.run_id
+             WHERE r.workflow_id = s.workflow_id AND h.temporal_run_id = s.temporal_run_id)
+           OR EXISTS (SELECT FROM decide.v_refused_histories h
+             WHERE (h.workflow_id, h.temporal_run_id) = (s.workflow_id, s.temporal_run_id)) AS opened
+    FROM audit.strays s WHERE s.run_id = ANY (v_page)
+  ), settled AS (
+    UPDATE audit.strays s SET settled_at = v_now, settled_as = CASE WHEN k.opened THEN 'opened' ELSE 'judged' END
+    FROM known k WHERE s.run_id = k.run_id
+  )
+  INSERT INTO audit.verdicts (run_id, revision, status, findings, facts, judged_at)
+    SELECT k.run_id, 1, 'INCOMPLETE', jsonb_build_array(jsonb_build_object('code', 'NO_CONTRACT', 'blocking', true,
+             'subject', k.workflow_id, 'detail', 'the execution ' || k.temporal_run_id || ' never opened a run')), '{}', v_now
+    FROM known k WHERE NOT k.opened
+    RETURNING run_id, revision, status;
+END $$;
+COMMENT ON FUNCTION audit.judge_strays(integer) IS 'Rules NO_CONTRACT on strays that are due and still have no run; rok_audit only.';
+GRANT EXECUTE ON FUNCTION audit.judge_strays(integer) TO rok_audit;
+
+RESET ROLE;

@@ -1,0 +1,13 @@
+-- When each recurring work of the audit worker last succeeded, and how far the search for strays has come.
+SET ROLE rok_audit_owner;
+
+CREATE TABLE audit.beats (
+  name text PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 64),
+  at timestamptz NOT NULL
+);
+GRANT SELECT, INSERT, UPDATE ON audit.beats TO rok_audit;
+
+CREATE VIEW audit.v_beats AS SELECT * FROM audit.beats;
+GRANT SELECT ON audit.v_beats TO rok_decide, rok_read;
+
+RESET ROLE;

@@ -1,0 +1,32 @@
+-- A halt stops everything in its scope, between decision and call too, in every profile and with a broken policy set.
+SET ROLE rok_decide_owner;
+
+CREATE TABLE decide.halts (
+  halt_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  scope text NOT NULL CHECK (scope IN ('all', 'tenant', 'agent')),
+  -- The tenant, or `tenant/agent`; empty for all.
+  subject text NOT NULL CHECK ((scope = 'all') = (subject = '')),
+  reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 1000),
+  set_by text NOT NULL,
+  set_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  lifted_by text,
+  lifted_at timestamptz,
+  CHECK ((lifted_by IS NULL) = (lifted_at IS NULL))
+);
+CREATE INDEX halts_in_force ON decide.halts (scope, subject) WHERE lifted_at IS NULL;
+GRANT SELECT, INSERT ON decide.halts TO rok_decide;
+-- Lifting changes two columns and no others.
+GRANT UPDATE (lifted_by, lifted_at) ON decide.halts TO rok_decide;
+
+CREATE FUNCTION decide.halted(p_tenant text, p_agent text) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (
+    SELECT FROM decide.halts h
+    WHERE h.lifted_at IS NULL
+      AND (h.scope = 'all'
+        OR (h.scope = 'tenant' AND h.subject = p_tenant)
+        OR (h.scope = 'agent' AND h.subject = p_tenant || '/' || p_agent)))
+$$;
+COMMENT ON FUNCTION decide.halted(text, text) IS 'Whether a halt is in force; for the deciders and for redeem.';
+GRANT EXECUTE ON FUNCTION decide.halted(text, text) TO rok_decide;
+
+RESET ROLE;

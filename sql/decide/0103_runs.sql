@@ -1,0 +1,77 @@
+-- One row per run: its lifecycle and its identity. Every decide.* transaction locks it first.
+SET ROLE rok_decide_owner;
+
+CREATE TABLE decide.runs (
+  run_id uuid PRIMARY KEY,
+  tenant text NOT NULL CHECK (length(tenant) BETWEEN 1 AND 128),
+  agent text NOT NULL CHECK (length(agent) BETWEEN 1 AND 128),
+  -- The caller's idempotency key.
+  caller_id text CHECK (length(caller_id) BETWEEN 1 AND 128),
+  workflow_id text NOT NULL UNIQUE CHECK (length(workflow_id) BETWEEN 1 AND 1000),
+  -- The one Temporal execution that may act for this run; moved by continue-as-new and repair only.
+  temporal_run_id text NOT NULL,
+  phase text NOT NULL CHECK (phase IN ('CREATED', 'AUTHORIZED', 'EXECUTING', 'FINALIZING', 'COMPLETED', 'FAILED')),
+  outcome text CHECK (outcome IN
+    ('succeeded', 'denied', 'failed', 'policy_stopped', 'budget_stopped', 'cancelled', 'killed', 'expired', 'forced')),
+  profile text NOT NULL CHECK (profile IN ('STRICT', 'STANDARD', 'OBSERVE_ONLY')),
+  spec_digest text NOT NULL,
+  agent_digest text,
+  actor jsonb NOT NULL,
+  labels jsonb NOT NULL DEFAULT '{}',
+  limits jsonb NOT NULL,
+  -- Steps, model calls, skill calls, successes, denials so far; kept here so that a step's cost does not grow.
+  counters jsonb NOT NULL DEFAULT '{}',
+  contract_digest text NOT NULL,
+  run_deadline timestamptz NOT NULL,
+  last_step integer NOT NULL DEFAULT 0 CHECK (last_step >= 0),
+  detail text CHECK (length(detail) <= 2000),
+  opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  latched_at timestamptz,
+  ended_at timestamptz,
+  UNIQUE (tenant, caller_id),
+  -- IS NOT DISTINCT FROM, because a NULL outcome would make a plain comparison unknown, and unknown passes a CHECK.
+  CONSTRAINT phase_fits_outcome CHECK (
+    CASE phase
+      WHEN 'COMPLETED' THEN outcome IS NOT DISTINCT FROM 'succeeded'
+      WHEN 'FAILED' THEN outcome IS NOT NULL AND outcome IS DISTINCT FROM 'succeeded'
+      WHEN 'FINALIZING' THEN outcome IS NOT NULL
+      ELSE outcome IS NULL
+    END),
+  CONSTRAINT ended_fits_phase CHECK ((ended_at IS NOT NULL) = (phase IN ('COMPLETED', 'FAILED')))
+);
+CREATE INDEX runs_open ON decide.runs (opened_at) WHERE phase NOT IN ('COMPLETED', 'FAILED');
+CREATE INDEX runs_by_tenant ON decide.runs (tenant, opened_at DESC);
+GRANT SELECT, INSERT ON decide.runs TO rok_decide;
+-- What names a run is never changed; what happens to it is.
+GRANT UPDATE (temporal_run_id, phase, outcome, counters, run_deadline, last_step, detail, latched_at, ended_at)
+  ON decide.runs TO rok_decide;
+
+-- The lifecycle once more, where no program can go round it.
+CREATE FUNCTION decide.guard_phase() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.phase = NEW.phase THEN
+    IF OLD.outcome IS DISTINCT FROM NEW.outcome
+       AND NOT (OLD.phase = 'FINALIZING' AND OLD.outcome = 'succeeded' AND NEW.outcome = 'policy_stopped') THEN
+      RAISE EXCEPTION 'the outcome is latched: % cannot become %', OLD.outcome, NEW.outcome USING ERRCODE = '55000';
+    END IF;
+    RETURN NEW;
+  END IF;
+  IF (OLD.phase, NEW.phase) NOT IN (
+    ('CREATED', 'AUTHORIZED'), ('AUTHORIZED', 'EXECUTING'),
+    ('CREATED', 'FINALIZING'), ('AUTHORIZED', 'FINALIZING'), ('EXECUTING', 'FINALIZING'),
+    ('FINALIZING', 'COMPLETED'), ('FINALIZING', 'FAILED')) THEN
+    RAISE EXCEPTION 'no way from phase % to %', OLD.phase, NEW.phase USING ERRCODE = '55000';
+  END IF;
+  IF OLD.phase = 'FINALIZING' AND OLD.outcome IS DISTINCT FROM NEW.outcome THEN
+    RAISE EXCEPTION 'the outcome is latched' USING ERRCODE = '55000';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard_phase BEFORE UPDATE ON decide.runs FOR EACH ROW EXECUTE FUNCTION decide.guard_phase();
+CREATE TRIGGER no_delete BEFORE DELETE ON decide.runs FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.runs FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
+CREATE VIEW decide.v_runs AS SELECT * FROM decide.runs;
+GRANT SELECT ON decide.v_runs TO rok_audit, rok_audit_owner, rok_read;
+
+RESET ROLE;

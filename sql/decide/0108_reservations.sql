@@ -1,0 +1,51 @@
+-- A warrant and what is set aside for it: one row per allowed attempt, one line per account it takes from.
+SET ROLE rok_decide_owner;
+
+CREATE TABLE decide.reservations (
+  run_id uuid NOT NULL,
+  step integer NOT NULL,
+  attempt integer NOT NULL,
+  turn integer NOT NULL,
+  state text NOT NULL CHECK (state IN ('issued', 'redeemed', 'settled', 'released', 'forfeited')),
+  action_digest text NOT NULL,
+  not_after timestamptz NOT NULL,
+  -- The one redemption that counts; the same nonce may ask again, no other.
+  nonce uuid,
+  -- What the settle prices with: price key and, for a success without usage, the bound.
+  price_key text,
+  bound_tokens bigint NOT NULL DEFAULT 0,
+  bound_micros bigint NOT NULL DEFAULT 0,
+  issued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  redeemed_at timestamptz,
+  closed_at timestamptz,
+  spent_micros bigint CHECK (spent_micros >= 0),
+  over_micros bigint CHECK (over_micros >= 0),
+  tokens bigint CHECK (tokens >= 0),
+  -- Exact, before it was rounded up to micro-USD.
+  cost_usd numeric CHECK (cost_usd >= 0),
+  PRIMARY KEY (run_id, step, attempt),
+  -- Deferred: the reservation answers part of the decision that is written right after it.
+  FOREIGN KEY (run_id, step, attempt) REFERENCES decide.decisions DEFERRABLE INITIALLY DEFERRED,
+  CHECK ((nonce IS NULL) = (redeemed_at IS NULL)),
+  CHECK ((state IN ('settled', 'released', 'forfeited')) = (closed_at IS NOT NULL)),
+  CHECK (state <> 'issued' OR nonce IS NULL),
+  CHECK (state NOT IN ('redeemed', 'settled', 'forfeited') OR nonce IS NOT NULL)
+);
+CREATE INDEX reservations_open ON decide.reservations (run_id) WHERE closed_at IS NULL;
+
+CREATE TABLE decide.reservation_lines (
+  run_id uuid NOT NULL,
+  step integer NOT NULL,
+  attempt integer NOT NULL,
+  account_id bigint NOT NULL REFERENCES decide.accounts,
+  amount bigint NOT NULL CHECK (amount >= 0),
+  PRIMARY KEY (run_id, step, attempt, account_id),
+  FOREIGN KEY (run_id, step, attempt) REFERENCES decide.reservations
+);
+-- Written by decide.settle_and_reserve and decide.redeem only.
+GRANT SELECT ON decide.reservations, decide.reservation_lines TO rok_decide;
+
+CREATE VIEW decide.v_reservations AS SELECT * FROM decide.reservations;
+GRANT SELECT ON decide.v_reservations TO rok_audit, rok_audit_owner, rok_read;
+
+RESET ROLE;

@@ -1,0 +1,56 @@
+-- A paused run waits here for an authorised actor, its deadline, or its end; and every act of an actor, allowed or refused.
+SET ROLE rok_decide_owner;
+
+CREATE TABLE decide.holds (
+  run_id uuid NOT NULL REFERENCES decide.runs,
+  hold integer NOT NULL CHECK (hold >= 1),
+  step integer,
+  attempt integer,
+  action_digest text,
+  reason text NOT NULL CHECK (reason IN
+    ('APPROVAL_REQUIRED', 'BUDGET', 'RATE_LIMIT', 'POLICY_CHANGED', 'NO_PROGRESS', 'UNKNOWN_RESULT', 'MANUAL')),
+  authority text NOT NULL,
+  quorum integer NOT NULL CHECK (quorum BETWEEN 1 AND 16),
+  opened_by text NOT NULL,
+  opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  until timestamptz NOT NULL,
+  on_timeout text NOT NULL CHECK (on_timeout IN ('terminate', 'continue', 'escalate')),
+  resolved_at timestamptz,
+  resolution text CHECK (resolution IN ('approved', 'rejected', 'resumed', 'timed_out', 'ended')),
+  PRIMARY KEY (run_id, hold),
+  UNIQUE (run_id, step, attempt),
+  CHECK ((resolved_at IS NULL) = (resolution IS NULL))
+);
+CREATE INDEX holds_open ON decide.holds (until) WHERE resolved_at IS NULL;
+GRANT SELECT, INSERT ON decide.holds TO rok_decide;
+GRANT UPDATE (resolved_at, resolution) ON decide.holds TO rok_decide;
+
+CREATE TABLE decide.acts (
+  run_id uuid NOT NULL REFERENCES decide.runs,
+  update_id text NOT NULL CHECK (length(update_id) BETWEEN 1 AND 256),
+  verb text NOT NULL CHECK (verb IN ('start', 'pause', 'resume', 'cancel', 'kill', 'approve', 'reject')),
+  actor text NOT NULL,
+  roles text[] NOT NULL,
+  issuer text NOT NULL,
+  -- Single use; NULL for a local actor.
+  token_id text UNIQUE,
+  -- The assertion as it was presented, so that the audit can verify it again.
+  assertion text,
+  hold integer,
+  action_digest text,
+  allowed boolean NOT NULL,
+  reason text CHECK (length(reason) <= 2000),
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (run_id, update_id)
+);
+-- An actor counts once per hold.
+CREATE UNIQUE INDEX one_voice ON decide.acts (run_id, hold, actor) WHERE allowed AND verb IN ('approve', 'reject');
+GRANT SELECT, INSERT ON decide.acts TO rok_decide;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.acts FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.acts FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
+CREATE VIEW decide.v_holds AS SELECT * FROM decide.holds;
+CREATE VIEW decide.v_acts AS SELECT * FROM decide.acts;
+GRANT SELECT ON decide.v_holds, decide.v_acts TO rok_audit, rok_audit_owner, rok_read;
+
+RESET ROLE;

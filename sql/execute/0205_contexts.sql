@@ -1,0 +1,22 @@
+-- Conversations as chains: what was added to which base, with counts over the whole chain.
+SET ROLE rok_execute_owner;
+
+CREATE TABLE execute.contexts (
+  run_id uuid NOT NULL,
+  digest text NOT NULL CHECK (digest ~ '^[0-9a-f]{64}$'),
+  base text,
+  added jsonb NOT NULL CHECK (jsonb_typeof(added) = 'array' AND added <> '[]'),
+  byte_count bigint NOT NULL CHECK (byte_count >= 0),
+  token_count bigint NOT NULL CHECK (token_count >= 0),
+  PRIMARY KEY (run_id, digest),
+  FOREIGN KEY (run_id, base) REFERENCES execute.contexts (run_id, digest)
+);
+GRANT SELECT, INSERT ON execute.contexts TO rok_execute;
+
+CREATE TRIGGER never_rewritten BEFORE UPDATE ON execute.contexts FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+
+CREATE VIEW execute.v_contexts AS SELECT run_id, digest, base, byte_count, token_count FROM execute.contexts;
+-- Decide bounds a call's input by these counts.
+GRANT SELECT ON execute.v_contexts TO rok_decide;
+
+RESET ROLE;

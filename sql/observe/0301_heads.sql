@@ -1,0 +1,30 @@
+-- Where each run's trace stands: its lock, its length, its last hash.
+SET ROLE rok_observe_owner;
+
+CREATE TABLE observe.heads (
+  run_id uuid PRIMARY KEY,
+  length bigint NOT NULL DEFAULT 0 CHECK (length >= 0),
+  -- Hash of the last event; before the first, the contract's digest.
+  hash bytea NOT NULL CHECK (length(hash) = 32),
+  closed_at timestamptz
+);
+-- No login writes here: observe.append does, as owner.
+
+-- A head goes forward one event at a time and is closed once.
+CREATE FUNCTION observe.guard_head() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.run_id <> OLD.run_id OR NEW.length < OLD.length OR OLD.closed_at IS NOT NULL THEN
+    RAISE EXCEPTION 'append-only: a head only goes forward, and not after it was closed' USING ERRCODE = '55000';
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION observe.guard_head() IS 'Trigger of observe.heads; called by nobody.';
+CREATE TRIGGER guard_head BEFORE UPDATE ON observe.heads FOR EACH ROW EXECUTE FUNCTION observe.guard_head();
+CREATE TRIGGER no_delete BEFORE DELETE ON observe.heads FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON observe.heads FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
+CREATE VIEW observe.v_heads AS SELECT * FROM observe.heads;
+-- The deciders show how far the trace is; the judge holds it against the events.
+GRANT SELECT ON observe.v_heads TO rok_decide, rok_audit, rok_audit_owner, rok_read;
+
+RESET ROLE;

@@ -1,0 +1,23 @@
+-- The trace: what happened, hash-chained per run, bytes stored as they were hashed.
+SET ROLE rok_observe_owner;
+
+CREATE TABLE observe.events (
+  run_id uuid NOT NULL REFERENCES observe.heads,
+  seq bigint NOT NULL CHECK (seq >= 1),
+  -- Deterministic, such as `3.1.decided`: the key under which a retry finds what it wrote.
+  event_id text NOT NULL CHECK (length(event_id) BETWEEN 1 AND 128),
+  kind text NOT NULL CHECK (kind ~ '^[a-z]+\.[a-z_]+$' AND length(kind) <= 64),
+  bytes bytea NOT NULL CHECK (length(bytes) BETWEEN 2 AND 65536),
+  at timestamptz NOT NULL,
+  hash bytea NOT NULL CHECK (length(hash) = 32),
+  PRIMARY KEY (run_id, seq),
+  UNIQUE (run_id, event_id)
+);
+-- No login writes here: observe.append does, as owner.
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON observe.events FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON observe.events FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
+CREATE VIEW observe.v_events AS SELECT * FROM observe.events;
+GRANT SELECT ON observe.v_events TO rok_audit, rok_audit_owner, rok_read;
+
+RESET ROLE;

@@ -1,0 +1,73 @@
+-- The one way into the trace. Number, time and hash are given here, never by the caller.
+SET ROLE rok_observe_owner;
+
+CREATE FUNCTION observe.event_hash(p_prev bytea, p_seq bigint, p_at timestamptz, p_bytes bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT sha256(convert_to('rok.trace.v1', 'UTF8') || p_prev || int8send(p_seq)
+    || int8send((extract(epoch FROM p_at) * 1000000)::bigint) || p_bytes)
+$$;
+COMMENT ON FUNCTION observe.event_hash(bytea, bigint, timestamptz, bytea) IS
+  'Hash of one event: tag, previous hash, number, time in microseconds since 1970, bytes. For observe.append only.';
+-- Nobody else: whoever verifies computes it on its own.
+
+CREATE FUNCTION observe.append(p_run uuid, p_events jsonb) RETURNS TABLE (length bigint, hash bytea)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = observe, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  v_head observe.heads;
+  v_new record;
+  v_bytes bytea;
+  v_at timestamptz;
+  v_first boolean;
+BEGIN
+  IF jsonb_typeof(p_events) IS DISTINCT FROM 'array' OR jsonb_array_length(p_events) NOT BETWEEN 1 AND 256 THEN
+    RAISE EXCEPTION 'an append takes 1 to 256 events' USING ERRCODE = '22023';
+  END IF;
+  INSERT INTO observe.heads (run_id, hash)
+    SELECT c.run_id, c.digest FROM audit.v_contracts c WHERE c.run_id = p_run
+    ON CONFLICT DO NOTHING;
+  SELECT h.* INTO v_head FROM observe.heads h WHERE h.run_id = p_run FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no contract of run %', p_run USING ERRCODE = 'P0002';
+  END IF;
+  v_first := v_head.length = 0;
+
+  -- In the order given; of an id that comes twice, or is there already, the first stands.
+  FOR v_new IN
+    SELECT n.id, n.kind, n.bytes
+    FROM (SELECT DISTINCT ON (e.item ->> 'id') e.item ->> 'id' AS id, e.item ->> 'kind' AS kind, e.item ->> 'bytes' AS bytes, e.place
+          FROM jsonb_array_elements(p_events) WITH ORDINALITY AS e (item, place)
+          ORDER BY e.item ->> 'id', e.place) n
+    WHERE NOT EXISTS (SELECT FROM observe.events o WHERE o.run_id = p_run AND o.event_id = n.id)
+    ORDER BY n.place
+  LOOP
+    IF v_head.closed_at IS NOT NULL THEN
+      RAISE EXCEPTION 'the trace of run % is closed', p_run USING ERRCODE = '55000';
+    END IF;
+    -- As json, not jsonb: only the two names are read, and nothing in the body can make that fail.
+    IF (v_new.bytes::json ->> 'id') IS DISTINCT FROM v_new.id OR (v_new.bytes::json ->> 'kind') IS DISTINCT FROM v_new.kind THEN
+      RAISE EXCEPTION 'event % is not what its bytes say', v_new.id USING ERRCODE = '22023';
+    END IF;
+    v_bytes := convert_to(v_new.bytes, 'UTF8');
+    v_at := clock_timestamp();
+    v_head.length := v_head.length + 1;
+    v_head.hash := observe.event_hash(v_head.hash, v_head.length, v_at, v_bytes);
+    INSERT INTO observe.events (run_id, seq, event_id, kind, bytes, at, hash)
+      VALUES (p_run, v_head.length, v_new.id, v_new.kind, v_bytes, v_at, v_head.hash);
+    IF v_new.kind = 'run.closing' THEN
+      v_head.closed_at := v_at;
+    END IF;
+  END LOOP;
+
+  UPDATE observe.heads h SET length = v_head.length, hash = v_head.hash, closed_at = v_head.closed_at
+    WHERE h.run_id = p_run AND h.length < v_head.length;
+  IF v_first AND v_head.length > 0 THEN
+    PERFORM audit.ack(p_run, 'logs', 'start_trace', 'done', '{"table": "observe.events", "seq": 1}');
+  END IF;
+  RETURN QUERY SELECT v_head.length, v_head.hash;
+END $$;
+COMMENT ON FUNCTION observe.append(uuid, jsonb) IS
+  'Appends events [{id, kind, bytes}] under the head''s lock; rok_observe only, which may write the trace in no other way. An id already there is a no-op; after run.closing nothing new is taken.';
+GRANT EXECUTE ON FUNCTION observe.append(uuid, jsonb) TO rok_observe;
+
+RESET ROLE;
