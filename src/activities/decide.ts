@@ -1,0 +1,85 @@
+/** The deciding power's hands: each act is one transaction under the run's lock, asked for by the run's own history only. */
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { NotThisHistory } from '../decide/run-row.js';
+import { decideOutcome, finalize, latch, repair } from '../decide/close.js';
+import type { Caller } from '../decide/caller.js';
+import type { Deciders } from '../decide/deciders.js';
+import { openRun } from '../decide/open.js';
+import { identityOf, recordRefused } from '../decide/open-identity.js';
+import { readOpened } from '../decide/opened.js';
+import { access, hold, nudge, resolve } from '../decide/steer.js';
+import { decideStep } from '../decide/step.js';
+import { RokError } from '../domain/errors.js';
+import type { DecideActivities } from '../domain/protocol/decide.js';
+import type { Database, Sql } from '../domain/sql.js';
+
+export type DecideHands = {
+  readonly database: Database;
+  readonly deciders: Deciders;
+  /** Called after the named act's commit; tests end the process there. */
+  readonly crashAt?: (point: string) => void;
+  readonly metrics?: DecideMeasure;
+};
+
+/** What is measured of deciding; recording neither throws nor waits. */
+export type DecideMeasure = {
+  runStarted(): void;
+  runFinished(outcome: string): void;
+  decided(what: { readonly effect: string; readonly kind: string; readonly seconds: number }): void;
+  spent(micros: bigint): void;
+};
+
+export function createDecideActivities({ database, deciders, crashAt, metrics }: DecideHands): DecideActivities {
+  const act = async <T>(name: string, work: (sql: Sql, caller: Caller) => Promise<T>): Promise<T> => {
+    const { info, cancellationSignal: signal } = Context.current();
+    const execution = info.workflowExecution;
+    if (execution === undefined)
+      throw ApplicationFailure.nonRetryable('only a workflow may ask for a decision', 'usage');
+    const caller: Caller = { workflowId: execution.workflowId, temporalRunId: execution.runId };
+    try {
+      const answer = await database.transaction((sql) => work(sql, caller), { signal });
+      crashAt?.(`${name}.committed`);
+      return answer;
+    } catch (error) {
+      if (error instanceof NotThisHistory) {
+        await recordRefused(database, caller, error.runUuid);
+        throw ApplicationFailure.nonRetryable(error.message, 'not_this_history');
+      }
+      if (error instanceof RokError) throw ApplicationFailure.nonRetryable(error.message, error.code);
+      throw error;
+    }
+  };
+  return {
+    'decide.open': async (input) => {
+      const opened = await act('decide.open', async (sql, caller) => {
+        const identity = identityOf(input.spec, caller, input.continuedFrom ?? null);
+        const request = { spec: input.spec, specText: JSON.stringify([input.spec]), identity };
+        return readOpened(sql, await openRun(sql, deciders, caller, request), deciders.agents);
+      });
+      metrics?.runStarted();
+      return opened;
+    },
+    'decide.step': async (request) => {
+      const began = performance.now();
+      const answer = await act('decide.step', (sql, caller) => decideStep(sql, deciders, caller, request));
+      const seconds = (performance.now() - began) / 1000;
+      if (answer.kind === 'decided')
+        metrics?.decided({ effect: answer.ruling.effect, kind: request.intent.kind, seconds });
+      return answer;
+    },
+    'decide.hold': (request) => act('decide.hold', (sql, caller) => hold(sql, caller, request)),
+    'decide.resolve': (request) => act('decide.resolve', (sql, caller) => resolve(sql, caller, request)),
+    'decide.access': (request) => act('decide.access', (sql, caller) => access(sql, deciders, caller, request)),
+    'decide.nudge': (request) => act('decide.nudge', (sql, caller) => nudge(sql, caller, request)),
+    'decide.latch': (request) => act('decide.latch', (sql, caller) => latch(sql, caller, request)),
+    'decide.outcome': (request) =>
+      act('decide.outcome', (sql, caller) => decideOutcome(sql, deciders, caller, request.run)),
+    'decide.finalize': async (request) => {
+      const final = await act('decide.finalize', (sql, caller) => finalize(sql, deciders, caller, request));
+      metrics?.runFinished(final.outcome);
+      metrics?.spent(BigInt(final.spentMicros));
+      return final;
+    },
+    'decide.repair': (request) => act('decide.repair', (sql, caller) => repair(sql, caller, request)),
+  };
+}

@@ -1,0 +1,19 @@
+/** What the deciding power is given: its rules and its data. No clock, no keys, no network. */
+import type { Agent } from '../domain/agent.js';
+import type { Profile } from '../domain/profiles.js';
+import type { ClaimVerifier } from './access.js';
+import type { Policies } from './cedar.js';
+import type { PolicyChecker } from './policy-checker.js';
+import type { PriceTable } from './prices.js';
+
+export type Deciders = {
+  readonly checker: PolicyChecker;
+  readonly policies: Policies;
+  readonly prices: PriceTable;
+  readonly agents: ReadonlyMap<string, Agent>;
+  /** The worker's profile; a tenant's own goes before it. */
+  readonly profile: Profile;
+  readonly verifyClaim: ClaimVerifier;
+  /** A new uuid v7, for a run's id. */
+  readonly newRunUuid: () => string;
+};

@@ -1,0 +1,133 @@
+/** Money set aside and settled. Computes what is asked and owed; the database moves the balances (decide.settle_and_reserve). */
+import { ceilMicros, decimalText, times, ZERO, type Rational } from '../domain/money.js';
+import { uuidOf, type Digest, type Iso8601, type RunId } from '../domain/ids.js';
+import type { Sql } from '../domain/sql.js';
+import { costOf, dearest, type PriceTable } from './prices.js';
+import type { OpenWarrant } from './run-row.js';
+import type { LedgerAnswer } from './snapshot.js';
+
+/** Below this many output tokens a grant is not worth having. */
+export const OUTPUT_FLOOR_TOKENS = 64;
+
+/** What one call can cost at most, before the output limit is known. Micro-USD per output token as an exact fraction. */
+export type Bound = {
+  readonly baseMicros: bigint;
+  readonly perToken: Rational;
+  readonly inputTokens: number;
+  readonly priceKey: string | null;
+};
+
+/** Null where no price applies. */
+export function boundOf(prices: PriceTable, model: string, inputTokens: number): Bound | null {
+  const price = prices.priceOf(model);
+  if (price === null) return null;
+  const rates = dearest(price, inputTokens);
+  return {
+    baseMicros: ceilMicros(times(rates.input, inputTokens)),
+    perToken: { num: rates.output.num * 1_000_000n, den: rates.output.den },
+    inputTokens,
+    priceKey: price.key,
+  };
+}
+
+export const UNPRICED: Bound = { baseMicros: 0n, perToken: ZERO, inputTokens: 0, priceKey: null };
+
+export type Settlement = {
+  readonly step: number;
+  readonly attempt: number;
+  readonly state: 'settled' | 'released' | 'forfeited';
+  readonly micros: string;
+  readonly tokens: number;
+  readonly calls: number;
+  readonly cost_usd: string;
+};
+
+/** The attempt's rows are the truth: issued → released, with a result → settled from it, without → forfeited. */
+export function settlementOf(prices: PriceTable, warrant: OpenWarrant): Settlement {
+  const at = { step: warrant.step, attempt: warrant.attempt };
+  const nothing = { micros: '0', tokens: 0, calls: 0, cost_usd: '0' };
+  if (warrant.state === 'issued') return { ...at, ...nothing, state: 'released' };
+  const { result } = warrant;
+  if (result === null || result.status === 'unknown') return { ...at, ...nothing, state: 'forfeited' };
+  if (result.status === 'failed') return { ...at, ...nothing, state: 'settled' };
+  if (warrant.kind !== 'model.call') return { ...at, ...nothing, calls: 1, state: 'settled' };
+  if (!result.usage_reported)
+    return {
+      ...at,
+      state: 'settled',
+      micros: warrant.bound_micros,
+      tokens: warrant.bound_tokens,
+      calls: 1,
+      cost_usd: decimalText({ num: BigInt(warrant.bound_micros), den: 1_000_000n }),
+    };
+  const price = warrant.price_key === null ? null : prices.priceOf(warrant.price_key);
+  const use = {
+    inputTokens: result.input_tokens,
+    outputTokens: result.output_tokens,
+    cachedInputTokens: result.cached_tokens,
+  };
+  const cost = price === null ? ZERO : costOf(price, use);
+  return {
+    ...at,
+    state: 'settled',
+    micros: ceilMicros(cost).toString(),
+    tokens: use.inputTokens + use.outputTokens,
+    calls: 1,
+    cost_usd: decimalText(cost),
+  };
+}
+
+export type ReserveAsk = {
+  readonly step: number;
+  readonly attempt: number;
+  readonly turn: number;
+  readonly actionDigest: Digest;
+  readonly notAfter: Iso8601;
+  readonly enforced: boolean;
+  readonly bound: Bound;
+  readonly askedOutputTokens: number | null;
+};
+
+/** One lock pass over every account concerned. @returns null when nothing was asked for */
+export async function settleAndReserve(
+  sql: Sql,
+  run: RunId,
+  settlements: readonly Settlement[],
+  ask: ReserveAsk | null,
+): Promise<LedgerAnswer | null> {
+  if (settlements.length === 0 && ask === null) return null;
+  const reserve =
+    ask === null
+      ? null
+      : JSON.stringify({
+          step: ask.step,
+          attempt: ask.attempt,
+          turn: ask.turn,
+          action_digest: ask.actionDigest,
+          not_after: ask.notAfter,
+          enforced: ask.enforced,
+          price_key: ask.bound.priceKey,
+          base_micros: ask.bound.baseMicros.toString(),
+          per_token_num: ask.bound.perToken.num.toString(),
+          per_token_den: ask.bound.perToken.den.toString(),
+          input_tokens: ask.bound.inputTokens,
+          asked_output: ask.askedOutputTokens,
+          floor: OUTPUT_FLOOR_TOKENS,
+        });
+  const [row] = await sql.query<{ answer: { reserved: LedgerAnswer | null } }>(
+    'SELECT decide.settle_and_reserve($1, $2, $3) AS answer',
+    [uuidOf(run), JSON.stringify(settlements), reserve],
+  );
+  return row?.answer.reserved ?? null;
+}
+
+/**
+ * Fences what was redeemed and has no result, so that a late one is refused by the primary key; a result that was faster
+ * stands and is settled from.
+ */
+export async function fence(sql: Sql, run: RunId, warrants: readonly OpenWarrant[]): Promise<boolean> {
+  const silent = warrants.filter((warrant) => warrant.state === 'redeemed' && warrant.result === null);
+  for (const warrant of silent)
+    await sql.query('SELECT execute.fence($1, $2, $3)', [uuidOf(run), warrant.step, warrant.attempt]);
+  return silent.length > 0;
+}

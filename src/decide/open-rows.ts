@@ -1,0 +1,95 @@
+/** The rows that make a run: the contract first, then the run with its history, its first act and its budgets. */
+import type { Agent } from '../domain/agent.js';
+import type { Digest } from '../domain/ids.js';
+import type { Limits } from '../domain/limits.js';
+import type { Profile } from '../domain/profiles.js';
+import type { Sql } from '../domain/sql.js';
+import type { Caller } from './caller.js';
+
+/** Who asked, as verified or as far as is known. */
+export type Claimant = {
+  readonly actor: { readonly name: string; readonly roles: readonly string[]; readonly issuer: string };
+  readonly tokenId: string | null;
+  readonly assertion: string | null;
+  readonly refused: string | null;
+};
+
+export type NewRun = {
+  readonly uuid: string;
+  readonly tenant: string;
+  readonly agentName: string;
+  readonly agent: Agent | null;
+  readonly callerId: string | null;
+  readonly profile: Profile;
+  readonly specDigest: Digest;
+  readonly claimant: Claimant;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  /** Milliseconds since the Unix epoch: the earlier of the deadline asked for and the wall time allowed. */
+  readonly askedDeadlineMs: number;
+};
+
+/** @returns the run's deadline, milliseconds since the Unix epoch */
+export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<number> {
+  const contract = await declare(sql, run);
+  await sql.query(
+    `INSERT INTO decide.runs (run_id, tenant, agent, caller_id, workflow_id, temporal_run_id, phase, profile, spec_digest,
+      agent_digest, actor, labels, limits, contract_digest, run_deadline)
+    VALUES ($1, $2, $3, $4, $5, $6, 'CREATED', $7, $8, $9, $10, $11, $12, $13, $14)`,
+    [
+      run.uuid,
+      run.tenant,
+      run.agentName,
+      run.callerId,
+      caller.workflowId,
+      caller.temporalRunId,
+      run.profile,
+      run.specDigest,
+      run.agent?.digest ?? null,
+      JSON.stringify(run.claimant.actor),
+      JSON.stringify(run.labels),
+      JSON.stringify(run.limits),
+      contract.digest,
+      contract.run_deadline,
+    ],
+  );
+  await insertBeside(sql, caller, run);
+  return Math.floor(contract.deadline_ms);
+}
+
+async function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits }: NewRun): Promise<void> {
+  const { actor } = claimant;
+  await sql.query(
+    `WITH h AS (INSERT INTO decide.histories (run_id, temporal_run_id, workflow_id, reason) VALUES ($1, $2, $3, 'open')),
+      a AS (INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, allowed, reason)
+        VALUES ($1, 'start', 'start', $4, $5, $6, $7, $8, $9, $10))
+    INSERT INTO decide.budgets (scope, subject, unit, time_window, cap)
+      VALUES ('run', $1::text, 'usd_micros', 'run', $11), ('run', $1::text, 'tokens', 'run', $12)`,
+    [
+      uuid,
+      caller.temporalRunId,
+      caller.workflowId,
+      actor.name,
+      actor.roles,
+      actor.issuer,
+      claimant.tokenId,
+      claimant.assertion,
+      claimant.refused === null,
+      claimant.refused,
+      limits.usdMicros,
+      limits.tokens,
+    ],
+  );
+}
+
+type Declared = { readonly digest: string; readonly run_deadline: string; readonly deadline_ms: number };
+
+async function declare(sql: Sql, run: NewRun): Promise<Declared> {
+  const [contract] = await sql.query<Declared>(
+    `SELECT encode(c.digest, 'hex') AS digest, c.run_deadline, (extract(epoch FROM c.run_deadline) * 1000)::float8 AS deadline_ms
+    FROM audit.declare($1, $2, $3, $4, to_timestamp($5::float8 / 1000)) c`,
+    [run.uuid, run.tenant, run.agentName, run.profile, run.askedDeadlineMs],
+  );
+  if (contract === undefined) throw new Error('the contract just declared is not there');
+  return contract;
+}

@@ -1,0 +1,166 @@
+/**
+ * Opens a run: contract, row, budgets and the `run.start` decision in one transaction. A bad spec opens too, as a run that
+ * is denied with every problem listed, so that it has its trace, its incident and its verdict.
+ */
+import { digest, DIGEST_TAGS } from '../domain/digest.js';
+import { NO_CONTEXT } from '../domain/context.js';
+import { runIdOf, type Digest } from '../domain/ids.js';
+import { actionDigest, type Intent } from '../domain/intent.js';
+import { DEFAULT_LIMITS, tighten } from '../domain/limits.js';
+import { PROFILE_RULES, stricter, type Profile } from '../domain/profiles.js';
+import { parseRunSpec, type ParsedSpec, type RunSpec } from '../domain/run-spec.js';
+import type { Sql } from '../domain/sql.js';
+import type { Caller } from './caller.js';
+import type { Deciders } from './deciders.js';
+import { writeDecision } from './decision-row.js';
+import { openHold } from './holds.js';
+import { identify, type OpenIdentity } from './open-identity.js';
+import { insertRun, type Claimant, type NewRun } from './open-rows.js';
+import { agentFacts, NO_COUNTERS, nothingAsked, type Snapshot } from './snapshot.js';
+
+export type OpenRequest = { readonly spec: unknown; readonly specText: string; readonly identity: OpenIdentity };
+type Problem = Snapshot['problems'][number];
+
+/** @returns the run's uuid, new or the one that this very execution opened before */
+export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, request: OpenRequest): Promise<string> {
+  const parsed = parseRunSpec(request.spec);
+  const spec = parsed.ok ? parsed.spec : null;
+  const known = await identify(sql, caller, request.identity, spec);
+  if (known !== null) return known;
+
+  const tenant = spec?.tenant ?? request.identity.tenant;
+  const agentName = spec?.agent ?? request.identity.agent;
+  const agent = deciders.agents.get(agentName) ?? null;
+  const facts = await readOpenFacts(sql, tenant, agentName);
+  const profile = stricter(facts.profile ?? deciders.profile, spec?.profile);
+  const claimant = await claimantOf(deciders, caller, spec, facts.now_ms, profile);
+  const limits = tighten(agent?.limits ?? DEFAULT_LIMITS, spec?.limits ?? {});
+  const run: NewRun = {
+    uuid: deciders.newRunUuid(),
+    tenant,
+    agentName,
+    agent,
+    callerId: spec?.id ?? null,
+    profile,
+    specDigest: digest(DIGEST_TAGS.spec, request.specText),
+    claimant,
+    labels: { ...agent?.labels, ...spec?.labels },
+    limits,
+    askedDeadlineMs: Math.min(
+      spec?.deadline === undefined ? Number.POSITIVE_INFINITY : Date.parse(spec.deadline),
+      facts.now_ms + limits.wallTimeMs,
+    ),
+  };
+  const deadlineMs = await insertRun(sql, caller, run);
+  const problems = problemsOf(parsed, spec !== null && agent === null ? agentName : null, claimant);
+  await decideStart(sql, deciders, run, startSnapshot(run, facts, deadlineMs, problems));
+  return run.uuid;
+}
+
+function problemsOf(parsed: ParsedSpec, unknownAgent: string | null, claimant: Claimant): readonly Problem[] {
+  return [
+    ...(parsed.ok ? [] : parsed.problems.map((text): Problem => ({ code: 'spec_invalid', text }))),
+    ...(unknownAgent === null
+      ? []
+      : [{ code: 'agent_unknown' as const, text: `no agent \`${unknownAgent}\` is configured` }]),
+    ...(claimant.refused === null ? [] : [{ code: 'actor_refused' as const, text: claimant.refused }]),
+  ];
+}
+
+function startSnapshot(run: NewRun, facts: OpenFacts, deadlineMs: number, problems: readonly Problem[]): Snapshot {
+  const { tenant, profile, limits, labels } = run;
+  const { name, roles } = run.claimant.actor;
+  return {
+    nowMs: facts.now_ms,
+    run: {
+      tenant,
+      agent: run.agentName,
+      profile,
+      openedMs: facts.now_ms,
+      deadlineMs,
+      outcome: null,
+      labels,
+      actor: { name, roles },
+    },
+    agent: agentFacts(run.agent),
+    limits,
+    counters: NO_COUNTERS,
+    halted: facts.halted,
+    problems,
+    ...nothingAsked(limits),
+  };
+}
+
+async function decideStart(sql: Sql, deciders: Deciders, start: NewRun, snapshot: Snapshot): Promise<void> {
+  const intent = startIntent(start.agentName, start.specDigest, 1);
+  const answer = deciders.checker.check(intent, snapshot);
+  const run = runIdOf(start.uuid);
+  await writeDecision(sql, {
+    run,
+    intent,
+    actionDigest: actionDigest(intent),
+    snapshot,
+    answer,
+    policySetDigest: deciders.policies.digest,
+    priceTableDigest: deciders.prices.digest,
+    counters: NO_COUNTERS,
+    phase: answer.ruling.effect === 'allow' ? 'AUTHORIZED' : 'CREATED',
+  });
+  if (answer.ruling.effect === 'pause')
+    await openHold(sql, run, {
+      step: 0,
+      attempt: 1,
+      actionDigest: actionDigest(intent),
+      terms: answer.ruling.hold,
+      by: 'policy',
+    });
+}
+
+export const startIntent = (agent: string, specDigest: Digest, attempt: number): Intent => ({
+  step: 0,
+  attempt,
+  kind: 'run.start',
+  target: agent,
+  argumentsDigest: specDigest,
+  contextDigest: NO_CONTEXT,
+});
+
+async function claimantOf(
+  deciders: Deciders,
+  caller: Caller,
+  spec: RunSpec | null,
+  nowMs: number,
+  profile: Profile,
+): Promise<Claimant> {
+  const nobody = {
+    actor: { name: 'unknown', roles: [], issuer: 'none' },
+    tokenId: null,
+    assertion: null,
+    refused: null,
+  };
+  if (spec === null) return nobody;
+  const requireAssertion = PROFILE_RULES[profile].requireAssertion;
+  const purpose = { workflowId: caller.workflowId, verb: 'start' as const, nowMs, requireAssertion };
+  const verified = await deciders.verifyClaim(spec.actor, purpose);
+  if (!verified.ok)
+    return { ...nobody, actor: { ...nobody.actor, name: verified.name }, refused: verified.reason.text };
+  const { tokenId, ...actor } = verified.actor;
+  return {
+    actor,
+    tokenId: tokenId ?? null,
+    assertion: 'assertion' in spec.actor ? spec.actor.assertion : null,
+    refused: null,
+  };
+}
+
+type OpenFacts = { readonly now_ms: number; readonly profile: Profile | null; readonly halted: boolean };
+
+async function readOpenFacts(sql: Sql, tenant: string, agent: string): Promise<OpenFacts> {
+  const [facts] = await sql.query<OpenFacts>(
+    `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
+      (SELECT profile FROM decide.tenants WHERE tenant = $1) AS profile, decide.halted($1, $2) AS halted`,
+    [tenant, agent],
+  );
+  if (facts === undefined) throw new Error('the database did not tell the time');
+  return facts;
+}

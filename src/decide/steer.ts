@@ -1,0 +1,205 @@
+/** What actors and time do to a run: verify, decide, record, and resolve holds. One row per update id; a repeat reads it. */
+import { RokError } from '../domain/errors.js';
+import type { HoldTerms } from '../domain/decision.js';
+import { iso, ruleId, uuidOf } from '../domain/ids.js';
+import { isTerminal } from '../domain/phases.js';
+import { PROFILE_RULES } from '../domain/profiles.js';
+import type {
+  AccessAnswer,
+  AccessRequest,
+  HoldAnswer,
+  HoldRequest,
+  NudgeAnswer,
+  ResolveAnswer,
+  ResolveRequest,
+} from '../domain/protocol/decide.js';
+import type { Sql } from '../domain/sql.js';
+import { refusal } from './access.js';
+import type { Caller } from './caller.js';
+import type { Deciders } from './deciders.js';
+import { endHold, openHold, readHold, type HoldRow } from './holds.js';
+import { lockRun, type RunRow } from './run-row.js';
+
+/** Verifies and decides what an actor asks, counts the quorum, and resolves the hold where that settles it. */
+export async function access(
+  sql: Sql,
+  deciders: Deciders,
+  caller: Caller,
+  request: AccessRequest,
+): Promise<AccessAnswer> {
+  const row = await lockRun(sql, request.run, caller);
+  const [known] = await sql.query<{ actor: string; allowed: boolean; reason: string | null }>(
+    'SELECT actor, allowed, reason FROM decide.acts WHERE run_id = $1 AND update_id = $2',
+    [uuidOf(request.run), request.updateId],
+  );
+  const hold = request.hold === undefined ? undefined : await readHold(sql, request.run, request.hold);
+  if (known !== undefined)
+    return known.allowed
+      ? allowed(sql, request, known.actor, hold)
+      : refused(known.actor, known.reason ?? 'refused before');
+  const nowMs = await now(sql);
+  const verified = await deciders.verifyClaim(request.claim, {
+    workflowId: row.workflow_id,
+    verb: request.verb,
+    updateId: request.updateId,
+    ...(request.digest === undefined ? {} : { actionDigest: request.digest }),
+    nowMs,
+    requireAssertion: PROFILE_RULES[row.profile].requireAssertion,
+  });
+  const why = verified.ok
+    ? (stale(request, row, hold) ??
+      (await usedBefore(sql, verified.actor.tokenId)) ??
+      refusal(verified.actor, {
+        verb: request.verb,
+        requester: row.actor.name,
+        ...(hold === undefined ? {} : { authority: hold.authority }),
+      })?.text ??
+      (await spokenBefore(sql, request, verified.actor.name)))
+    : verified.reason.text;
+  const actor = verified.ok ? verified.actor : { name: verified.name, roles: [], issuer: 'none' };
+  await sql.query(
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      uuidOf(request.run),
+      request.updateId,
+      request.verb,
+      actor.name,
+      actor.roles,
+      actor.issuer,
+      why === null && 'tokenId' in actor ? (actor.tokenId ?? null) : null,
+      'assertion' in request.claim ? request.claim.assertion : null,
+      request.hold ?? null,
+      request.digest ?? null,
+      why === null,
+      why ?? request.reason ?? null,
+    ],
+  );
+  return why === null ? allowed(sql, request, actor.name, hold) : refused(actor.name, why);
+}
+
+const refused = (actor: string, text: string): AccessAnswer => ({
+  allowed: false,
+  actor,
+  reason: { code: 'actor_refused', rule: ruleId('access'), text },
+});
+
+/** What the request is about must still be so. */
+function stale(request: AccessRequest, row: RunRow, hold: HoldRow | undefined): string | null {
+  if (isTerminal(row.phase) || row.phase === 'FINALIZING') return 'the run admits nothing more';
+  if (request.verb !== 'approve' && request.verb !== 'reject' && request.verb !== 'resume') return null;
+  if (hold === undefined || hold.resolution !== null) return 'no such pending hold';
+  if (request.verb === 'resume')
+    return hold.reason === 'MANUAL' ? null : `a hold for ${hold.reason} is not resumed but approved or rejected`;
+  return request.digest === hold.action_digest ? null : 'the digest is not of the action that is held';
+}
+
+async function usedBefore(sql: Sql, tokenId: string | undefined): Promise<string | null> {
+  if (tokenId === undefined) return null;
+  const [used] = await sql.query('SELECT 1 AS used FROM decide.acts WHERE token_id = $1', [tokenId]);
+  return used === undefined ? null : 'the assertion was used before';
+}
+
+async function spokenBefore(sql: Sql, request: AccessRequest, actor: string): Promise<string | null> {
+  if (request.verb !== 'approve' && request.verb !== 'reject') return null;
+  const [spoken] = await sql.query(
+    `SELECT 1 AS spoken FROM decide.acts WHERE run_id = $1 AND hold = $2 AND actor = $3 AND allowed AND verb IN ('approve', 'reject')`,
+    [uuidOf(request.run), request.hold, actor],
+  );
+  return spoken === undefined ? null : `\`${actor}\` has answered this hold already`;
+}
+
+async function allowed(
+  sql: Sql,
+  request: AccessRequest,
+  actor: string,
+  hold: HoldRow | undefined,
+): Promise<AccessAnswer> {
+  if (hold === undefined) return { allowed: true, actor };
+  const [votes] = await sql.query<{ given: number; rejected: boolean }>(
+    `SELECT count(*) FILTER (WHERE verb = 'approve')::int AS given, coalesce(bool_or(verb = 'reject'), false) AS rejected
+    FROM decide.acts WHERE run_id = $1 AND hold = $2 AND allowed`,
+    [uuidOf(request.run), hold.hold],
+  );
+  const given = votes?.given ?? 0;
+  const resolution =
+    request.verb === 'resume'
+      ? 'resumed'
+      : votes?.rejected === true
+        ? 'rejected'
+        : given >= hold.quorum
+          ? 'approved'
+          : null;
+  if (resolution !== null && hold.resolution === null) await endHold(sql, request.run, hold, resolution);
+  return {
+    allowed: true,
+    actor,
+    given,
+    quorum: hold.quorum,
+    ...(resolution === null ? {} : { resolution }),
+    runDeadlineInMs: await untilDeadline(sql, request.run),
+  };
+}
+
+/** Opens a hold that no decision asked for (pause by an actor, an unknown result). Its number is its key. */
+export async function hold(sql: Sql, caller: Caller, request: HoldRequest): Promise<HoldAnswer> {
+  const row = await lockRun(sql, request.run, caller);
+  const known = await readHold(sql, request.run, request.hold);
+  const until = iso(new Date((await now(sql)) + 3_600_000).toISOString());
+  const terms: HoldTerms = { reason: request.reason, authority: 'operator', quorum: 1, until, onTimeout: 'terminate' };
+  const held =
+    known ??
+    (await openHold(sql, request.run, {
+      step: row.last_step,
+      attempt: 1,
+      actionDigest: null,
+      terms,
+      by: request.by,
+      number: request.hold,
+    }));
+  return { hold: held.hold, terms: { ...terms, until: iso(held.until) }, remainingMs: held.remaining_ms };
+}
+
+/** A hold's deadline passed, or the run goes on without it. Only database time says that it passed. */
+export async function resolve(sql: Sql, caller: Caller, request: ResolveRequest): Promise<ResolveAnswer> {
+  await lockRun(sql, request.run, caller);
+  const held = await readHold(sql, request.run, request.hold);
+  if (held === undefined) throw new RokError('hold_unknown', `run \`${request.run}\` has no hold ${request.hold}`);
+  if (held.resolution === null) {
+    if (request.resolution === 'timed_out' && held.remaining_ms > 0)
+      return { resolved: false, remainingMs: held.remaining_ms };
+    await endHold(sql, request.run, held, request.resolution);
+  }
+  return {
+    resolved: true,
+    resolution: held.resolution ?? request.resolution,
+    onTimeout: held.on_timeout,
+    runDeadlineInMs: await untilDeadline(sql, request.run),
+  };
+}
+
+/** Whether the run is past its deadline, by database time. */
+export async function nudge(
+  sql: Sql,
+  caller: Caller,
+  request: { readonly run: HoldRequest['run'] },
+): Promise<NudgeAnswer> {
+  await lockRun(sql, request.run, caller);
+  const remainingMs = await untilDeadline(sql, request.run);
+  return { due: remainingMs <= 0, remainingMs };
+}
+
+async function untilDeadline(sql: Sql, run: HoldRequest['run']): Promise<number> {
+  const [row] = await sql.query<{ remaining: number }>(
+    'SELECT ceil(extract(epoch FROM run_deadline - clock_timestamp()) * 1000)::float8 AS remaining FROM decide.runs WHERE run_id = $1',
+    [uuidOf(run)],
+  );
+  return row?.remaining ?? 0;
+}
+
+async function now(sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ now_ms: number }>(
+    'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms',
+  );
+  return row?.now_ms ?? 0;
+}

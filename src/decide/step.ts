@@ -1,0 +1,253 @@
+/**
+ * One step's decision, in one transaction that holds the run's row: settle what is over, take the snapshot, check, reserve,
+ * write. Asked again with the same key it gives the same answer; with another digest it names the next free attempt.
+ */
+import { contextDigest } from '../domain/context.js';
+import { digestJson, DIGEST_TAGS } from '../domain/digest.js';
+import { RokError } from '../domain/errors.js';
+import { uuidOf, type Digest } from '../domain/ids.js';
+import { actionDigest, type Intent } from '../domain/intent.js';
+import type { Json } from '../domain/json.js';
+import type { Phase } from '../domain/phases.js';
+import { PROFILE_RULES } from '../domain/profiles.js';
+import type { StepAnswer, StepRequest } from '../domain/protocol/decide.js';
+import type { Ruling } from '../domain/decision.js';
+import type { Sql } from '../domain/sql.js';
+import type { Caller } from './caller.js';
+import { skillName } from './checks/limits.js';
+import type { Deciders } from './deciders.js';
+import { writeDecision, type Written } from './decision-row.js';
+import { openHold } from './holds.js';
+import { boundOf, fence, settleAndReserve, settlementOf, UNPRICED, type Bound, type Settlement } from './ledger.js';
+import type { Answer } from './policy-checker.js';
+import { lockRun, openWarrants, readStepFacts, type OpenWarrant, type RunRow, type StepFacts } from './run-row.js';
+import { agentFacts, type Counters, type Snapshot } from './snapshot.js';
+
+export async function decideStep(
+  sql: Sql,
+  deciders: Deciders,
+  caller: Caller,
+  request: StepRequest,
+): Promise<StepAnswer> {
+  const { run, intent } = request;
+  const row = await lockRun(sql, run, caller);
+  const action = actionDigest(intent);
+  if (request.context !== undefined && contextDigest(request.context) !== intent.contextDigest)
+    throw new RokError('usage', 'the context is not what the intent names');
+  if (request.arguments !== undefined && digestJson(DIGEST_TAGS.settings, request.arguments) !== intent.argumentsDigest)
+    throw new RokError('usage', 'the arguments are not what the intent names');
+  const facts = await readStepFacts(sql, run, {
+    step: intent.step,
+    attempt: intent.attempt,
+    actionDigest: action,
+    argumentsDigest: intent.kind === 'skill.call' ? intent.argumentsDigest : null,
+    base: request.context?.base ?? null,
+    added: request.context?.added.map((entry) => entry.content) ?? [],
+  });
+  if (facts.existing !== null) {
+    if (facts.existing.action_digest === action) return repeat(facts, row, action);
+    return { kind: 'conflict', nextAttempt: await voidAndCount(sql, deciders, request) };
+  }
+  if (!admits(row.phase, intent)) return { kind: 'closed', phase: row.phase, outcome: row.outcome };
+
+  const over = facts.open.filter((warrant) => warrant.turn < request.turn || warrant.step === intent.step);
+  const settling = (await fence(sql, run, over)) ? stillOver(await openWarrants(sql, run), request) : over;
+  const settlements = settling.map((warrant) => settlementOf(deciders.prices, warrant));
+  const before = snapshotOf(deciders, request, row, facts, countSuccesses(row.counters, settling));
+  const answer = await ruled(sql, deciders, { request, action, facts, before, settlements });
+  const written = await writeDecision(sql, {
+    run,
+    intent,
+    actionDigest: action,
+    snapshot: answer.snapshot,
+    answer: answer.answer,
+    policySetDigest: deciders.policies.digest,
+    priceTableDigest: deciders.prices.digest,
+    counters: count(before.counters, intent, answer.answer.ruling),
+    phase: phaseAfter(row.phase, intent, answer.answer.ruling),
+  });
+  const { ruling } = answer.answer;
+  const hold =
+    ruling.effect === 'pause'
+      ? (
+          await openHold(sql, run, {
+            step: intent.step,
+            attempt: intent.attempt,
+            actionDigest: action,
+            terms: ruling.hold,
+            by: 'policy',
+          })
+        ).hold
+      : null;
+  return told(ruling, action, written, answer.answer, hold, row, facts);
+}
+
+/** The step's own earlier attempts and everything of earlier turns; siblings of the same turn may still be in flight. */
+const stillOver = (open: readonly OpenWarrant[], request: StepRequest): readonly OpenWarrant[] =>
+  open.filter((warrant) => warrant.turn < request.turn || warrant.step === request.intent.step);
+
+/** After `run.start` was held and approved it is decided again; everything else needs an authorised, open run. */
+const admits = (phase: Phase, intent: Intent): boolean =>
+  intent.kind === 'run.start' ? phase === 'CREATED' : phase === 'AUTHORIZED' || phase === 'EXECUTING';
+
+function phaseAfter(phase: Phase, intent: Intent, ruling: Ruling): Phase {
+  if (ruling.effect !== 'allow') return phase;
+  if (intent.kind === 'run.start') return 'AUTHORIZED';
+  return phase === 'AUTHORIZED' ? 'EXECUTING' : phase;
+}
+
+async function ruled(
+  sql: Sql,
+  deciders: Deciders,
+  input: {
+    readonly request: StepRequest;
+    readonly action: Digest;
+    readonly facts: StepFacts;
+    readonly before: Snapshot;
+    readonly settlements: readonly Settlement[];
+  },
+): Promise<{ readonly answer: Answer; readonly snapshot: Snapshot }> {
+  const { request, before } = input;
+  const { intent } = request;
+  const first = deciders.checker.check(intent, before);
+  const needsMoney = intent.kind === 'model.call' || intent.kind === 'skill.call';
+  if (first.ruling.effect !== 'allow' || !needsMoney) {
+    await settleAndReserve(sql, request.run, input.settlements, null);
+    return { answer: first, snapshot: before };
+  }
+  const ledger = await settleAndReserve(sql, request.run, input.settlements, {
+    step: intent.step,
+    attempt: intent.attempt,
+    turn: request.turn,
+    actionDigest: input.action,
+    notAfter: first.ruling.grant.notAfter,
+    enforced: PROFILE_RULES[before.run.profile].enforce,
+    bound: bound(deciders, intent, before),
+    askedOutputTokens: intent.askedOutputTokens ?? null,
+  });
+  const snapshot = { ...before, ledger };
+  return { answer: deciders.checker.check(intent, snapshot), snapshot };
+}
+
+const bound = (deciders: Deciders, intent: Intent, snapshot: Snapshot): Bound =>
+  (intent.kind === 'model.call' ? boundOf(deciders.prices, intent.target, snapshot.inputTokens ?? 0) : null) ??
+  UNPRICED;
+
+function snapshotOf(
+  deciders: Deciders,
+  request: StepRequest,
+  row: RunRow,
+  facts: StepFacts,
+  counters: Counters,
+): Snapshot {
+  const { intent, context } = request;
+  const distinct = new Set(context?.added.map((entry) => entry.content) ?? []).size;
+  const stored = facts.added_known === distinct && ((context?.base ?? null) === null || facts.base_tokens !== null);
+  return {
+    nowMs: facts.now_ms,
+    run: {
+      tenant: row.tenant,
+      agent: row.agent,
+      profile: row.profile,
+      openedMs: row.opened_ms,
+      deadlineMs: row.deadline_ms,
+      outcome: row.outcome,
+      labels: row.labels,
+      actor: { name: row.actor.name, roles: row.actor.roles },
+    },
+    agent: agentFacts(deciders.agents.get(row.agent) ?? null),
+    limits: row.limits,
+    counters,
+    halted: facts.halted,
+    pastHolds: facts.past_holds,
+    arguments: request.arguments ?? (facts.arguments === null ? null : (JSON.parse(facts.arguments) as Json)),
+    inputTokens:
+      intent.kind === 'model.call' && stored
+        ? Number(facts.base_tokens ?? '0') + Number(facts.added_tokens ?? '0')
+        : null,
+    priced: intent.kind === 'model.call' ? deciders.prices.priceOf(intent.target) !== null : null,
+    budget: { spentMicros: facts.spent_micros ?? '0', capMicros: facts.cap_micros ?? row.limits.usdMicros },
+    problems: [],
+    ledger: null,
+  };
+}
+
+const plusOne = (counts: Readonly<Record<string, number>>, key: string) => ({
+  ...counts,
+  [key]: (counts[key] ?? 0) + 1,
+});
+
+function countSuccesses(counters: Counters, settling: readonly OpenWarrant[]): Counters {
+  return settling
+    .filter((warrant) => warrant.kind === 'skill.call' && warrant.result?.status === 'succeeded')
+    .reduce<Counters>(
+      (sum, warrant) => ({ ...sum, succeeded: plusOne(sum.succeeded, skillName(warrant.target)) }),
+      counters,
+    );
+}
+
+function count(counters: Counters, intent: Intent, ruling: Ruling): Counters {
+  if (ruling.effect === 'deny') return { ...counters, denials: counters.denials + 1 };
+  if (ruling.effect === 'pause') return counters;
+  const steps = Math.max(counters.steps, intent.step);
+  if (intent.kind === 'model.call') return { ...counters, steps, modelCalls: counters.modelCalls + 1 };
+  if (intent.kind === 'skill.call')
+    return { ...counters, steps, skillCalls: plusOne(counters.skillCalls, skillName(intent.target)) };
+  return counters;
+}
+
+async function voidAndCount(sql: Sql, deciders: Deciders, request: StepRequest): Promise<number> {
+  const own = (await openWarrants(sql, request.run)).filter(
+    (warrant) => warrant.step === request.intent.step && warrant.state === 'issued',
+  );
+  await settleAndReserve(
+    sql,
+    request.run,
+    own.map((warrant) => settlementOf(deciders.prices, warrant)),
+    null,
+  );
+  const [next] = await sql.query<{ next: number }>(
+    'SELECT max(attempt) + 1 AS next FROM decide.decisions WHERE run_id = $1 AND step = $2',
+    [uuidOf(request.run), request.intent.step],
+  );
+  return next?.next ?? request.intent.attempt + 1;
+}
+
+type StoredBody = Ruling & {
+  readonly determining: readonly string[];
+  readonly notices: readonly { readonly text: string }[];
+};
+
+function repeat(facts: StepFacts, row: RunRow, action: Digest): StepAnswer {
+  const existing = facts.existing;
+  if (existing === null) throw new Error('no decision to repeat');
+  const { determining, notices, ...ruling } = existing.body as StoredBody;
+  const digests = {
+    snapshotDigest: existing.snapshot_digest,
+    policySetDigest: existing.policy_set_digest,
+    priceTableDigest: existing.price_table_digest,
+  };
+  return told(ruling, action, digests, { determining, notices }, existing.hold, row, facts);
+}
+
+function told(
+  ruling: Ruling,
+  action: Digest,
+  digests: Written,
+  why: { readonly determining: readonly string[]; readonly notices: readonly { readonly text: string }[] },
+  hold: number | null,
+  row: RunRow,
+  facts: StepFacts,
+): StepAnswer {
+  return {
+    kind: 'decided',
+    ruling,
+    actionDigest: action,
+    digests,
+    determining: why.determining,
+    notices: why.notices.map((notice) => notice.text),
+    ...(hold === null ? {} : { hold }),
+    runDeadlineInMs: row.deadline_ms - facts.now_ms,
+    spentMicros: facts.spent_micros ?? '0',
+  };
+}
