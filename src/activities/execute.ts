@@ -1,0 +1,58 @@
+/** The executing power's only hands: remote activities on `rok-execute`. Thin on purpose; what they do stands in src/execute. */
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { RokError } from '../domain/errors.js';
+import type { ExecuteActivities } from '../domain/protocol/execute.js';
+import { closeOut } from '../execute/close-out.js';
+import type { ExecuteDeps, InFlight } from '../execute/deps.js';
+import { prepare, tell } from '../execute/prepare.js';
+import { executeStep } from '../execute/step.js';
+
+const HEARTBEAT_MS = 1_000;
+
+export type ExecuteActivityDeps = ExecuteDeps & {
+  /** The activity that is running now; Temporal's own, unless a test has no Temporal. */
+  readonly inFlight?: () => InFlight;
+};
+
+export function createExecuteActivities(deps: ExecuteActivityDeps): ExecuteActivities {
+  const current = deps.inFlight ?? ofTemporal;
+  return {
+    'execute.prepare': (input) => told(() => prepare(deps, input)),
+    'execute.step': (input) => beating(current(), (inFlight) => executeStep(deps, input, inFlight)),
+    'execute.tell': (input) => told(() => tell(deps, input)),
+    'execute.close_out': (input) => told(() => closeOut(deps, input)),
+  };
+}
+
+function ofTemporal(): InFlight {
+  const context = Context.current();
+  return {
+    signal: context.cancellationSignal,
+    heartbeat: () => {
+      context.heartbeat();
+    },
+  };
+}
+
+/** Heartbeats are how Temporal tells a call in flight to stop, and how it learns that this worker died. */
+async function beating<T>(inFlight: InFlight, work: (inFlight: InFlight) => Promise<T>): Promise<T> {
+  inFlight.heartbeat();
+  const beat = setInterval(() => {
+    inFlight.heartbeat();
+  }, HEARTBEAT_MS);
+  try {
+    return await work(inFlight);
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+/** A coded error will be the same next time, so Temporal is told not to try again; a database that is away is tried again. */
+async function told<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RokError)) throw error;
+    throw ApplicationFailure.nonRetryable(error.message, error.code);
+  }
+}

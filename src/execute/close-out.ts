@@ -1,0 +1,22 @@
+/** The engines' part of the close: evaluation, incident and their acknowledgements, all of it in one transaction. */
+import type { CloseOut } from '../domain/protocol/execute.js';
+import type { ExecuteDeps } from './deps.js';
+import { reportFailure } from './engines/incident-engine.js';
+import { recordEvaluation } from './engines/policy-engine.js';
+
+/** Idempotent; returns what is acknowledged now. */
+export async function closeOut(
+  { database, log }: Pick<ExecuteDeps, 'database' | 'log'>,
+  input: CloseOut,
+): Promise<{ readonly acked: readonly string[] }> {
+  const { acked, newIncident } = await database.transaction(async (sql) => {
+    const evaluated = await recordEvaluation(sql, input);
+    const reported = await reportFailure(sql, input);
+    return { acked: [...evaluated, ...reported.acked], newIncident: reported.newIncident };
+  });
+  if (newIncident !== null) {
+    const { run, tenant, agent, outcome } = input;
+    log.warn({ run, tenant, agent, outcome, incident: newIncident }, 'new incident');
+  }
+  return { acked };
+}

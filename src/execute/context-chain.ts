@@ -1,0 +1,98 @@
+/**
+ * Conversations as stored chains: one row per step names its base and what was added, and loading one reads the whole
+ * chain in two statements, however long it is. What is loaded is hashed again, entry by entry.
+ */
+import { contextDigest, type ContextEntry, type ContextRef, type ContextRole } from '../domain/context.js';
+import { RokError } from '../domain/errors.js';
+import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
+import type { Sql } from '../domain/sql.js';
+import { loadContents } from './content-store.js';
+
+/** An entry with its text. */
+export type LoadedEntry = {
+  readonly role: ContextRole;
+  readonly text: string;
+  readonly callId?: string;
+  readonly skill?: string;
+};
+type ChainRow = { readonly digest: Digest; readonly base: Digest | null; readonly added: readonly ContextEntry[] };
+
+/**
+ * Stores the context under its digest, with counts over the whole chain, and returns the digest. Storing it again is a
+ * no-op; a context that adds nothing is its base.
+ * @throws RokError content_missing when the base or an added content is not stored
+ */
+export async function storeContext(sql: Sql, run: RunId, ref: ContextRef): Promise<Digest> {
+  const digest = contextDigest(ref);
+  if (ref.added.length === 0) return digest;
+  await sql.query(
+    `INSERT INTO execute.contexts (run_id, digest, base, added, byte_count, token_count)
+     SELECT $1, $2, $3, $4::jsonb, coalesce(b.byte_count, 0) + a.bytes, coalesce(b.token_count, 0) + a.tokens
+     FROM (SELECT sum(c.byte_count) AS bytes, sum(c.token_count) AS tokens, count(c.digest) AS found
+           FROM unnest($5::text[]) AS e (digest)
+           LEFT JOIN execute.contents c ON c.run_id = $1 AND c.digest = e.digest) a
+     LEFT JOIN execute.contexts b ON b.run_id = $1 AND b.digest = $3
+     WHERE a.found = $6 AND ($3::text IS NULL OR b.digest IS NOT NULL)
+     ON CONFLICT (run_id, digest) DO NOTHING`,
+    [
+      uuidOf(run),
+      digest,
+      ref.base,
+      JSON.stringify(ref.added),
+      ref.added.map((entry) => entry.content),
+      ref.added.length,
+    ],
+  );
+  const [stored] = await sql.query('SELECT FROM execute.contexts WHERE run_id = $1 AND digest = $2', [
+    uuidOf(run),
+    digest,
+  ]);
+  if (stored === undefined)
+    throw new RokError(
+      'content_missing',
+      `the base or an entry of context \`${digest}\` of run \`${run}\` is not stored`,
+    );
+  return digest;
+}
+
+/** The conversation that `ref` names, oldest entry first. @throws RokError content_missing or content_changed */
+export async function loadConversation(
+  sql: Sql,
+  run: RunId,
+  salt: Uint8Array,
+  ref: ContextRef,
+): Promise<readonly LoadedEntry[]> {
+  const entries = [...(ref.base === null ? [] : await loadChain(sql, run, ref.base)), ...ref.added];
+  const contents = await loadContents(
+    sql,
+    run,
+    salt,
+    entries.map((entry) => entry.content),
+  );
+  return entries.map(({ role, content, callId, skill }) => ({
+    role,
+    text: contents.get(content)?.text ?? '',
+    ...(callId === undefined ? {} : { callId }),
+    ...(skill === undefined ? {} : { skill }),
+  }));
+}
+
+async function loadChain(sql: Sql, run: RunId, head: Digest): Promise<readonly ContextEntry[]> {
+  const rows = await sql.query<ChainRow>(
+    `WITH RECURSIVE chain AS (
+       SELECT digest, base, added, 0 AS depth FROM execute.contexts WHERE run_id = $1 AND digest = $2
+       UNION ALL
+       SELECT c.digest, c.base, c.added, chain.depth + 1
+       FROM chain JOIN execute.contexts c ON c.run_id = $1 AND c.digest = chain.base)
+     SELECT digest, base, added FROM chain ORDER BY depth DESC`,
+    [uuidOf(run), head],
+  );
+  let reached: Digest | null = null;
+  for (const { digest, base, added } of rows) {
+    if (base !== reached || contextDigest({ base, added }) !== digest)
+      throw new RokError('content_changed', `context \`${digest}\` of run \`${run}\` does not have its digest`);
+    reached = digest;
+  }
+  if (reached !== head) throw new RokError('content_missing', `context \`${head}\` of run \`${run}\` is not stored`);
+  return rows.flatMap((row) => row.added);
+}
