@@ -1,0 +1,50 @@
+/** The control worker: workflows, and decide and observe as their local activities. Holds no secrets. */
+import { createDecideActivities } from '../activities/decide.js';
+import { createObserveActivities } from '../activities/observe.js';
+import { databaseUrlOf } from '../platform/config.js';
+import { openDatabase } from '../platform/database.js';
+import { connectTemporal } from '../platform/temporal.js';
+import { connectTemporalNative } from '../platform/temporal-worker.js';
+import { loadDeciders, storeInputs } from './deciders.js';
+import { startRepairs } from './repairs.js';
+import { runWorker } from './run-worker.js';
+import { crasher, DRAIN_MS, moduleFile, type RunningWorker, type WorkerSetup } from './setup.js';
+
+export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
+  const { config, temporal, log, extensions, metrics } = setup;
+  const deciders = await loadDeciders(setup);
+  const decide = await openDatabase(databaseUrlOf(config, 'decide'), {
+    login: 'decide',
+    applicationName: 'rok-control',
+    max: 20,
+  });
+  const observe = await openDatabase(databaseUrlOf(config, 'observe'), {
+    login: 'observe',
+    applicationName: 'rok-control',
+    max: 10,
+  });
+  await storeInputs(decide, deciders);
+  const connection = await connectTemporalNative(temporal);
+  const temporalClient = await connectTemporal(temporal);
+  const measured = metrics === undefined ? {} : { metrics };
+  const crashAt = crasher(config.crashAt);
+  const repairs = startRepairs(temporalClient.client, decide, log, setup.sweepMs);
+  return runWorker(
+    'control',
+    {
+      connection,
+      namespace: temporal.namespace,
+      taskQueue: 'rok-control',
+      workflowsPath: extensions?.workflowsPath ?? moduleFile('../workflows/index.js', import.meta.url),
+      activities: {
+        ...createDecideActivities({ database: decide, deciders, crashAt, ...measured }),
+        ...createObserveActivities({ database: observe, log, ...measured }),
+      },
+      shutdownGraceTime: DRAIN_MS,
+    },
+    async () => {
+      await repairs.stop();
+      await Promise.all([decide.close(), observe.close(), connection.close(), temporalClient.close()]);
+    },
+  );
+}

@@ -1,0 +1,86 @@
+/** Builds the deciding power from the deployment's files, and keeps what decisions will refer to. */
+import { v7 as uuidv7 } from 'uuid';
+import { createClaimVerifier } from '../decide/access.js';
+import { loadPolicies } from '../decide/cedar.js';
+import { CUSTOM_CHECKS } from '../decide/checks/registry.js';
+import type { Deciders } from '../decide/deciders.js';
+import { createPolicyChecker } from '../decide/policy-checker.js';
+import { createPriceTable } from '../decide/prices.js';
+import { RokError } from '../domain/errors.js';
+import { PROFILE_RULES } from '../domain/profiles.js';
+import type { Sql } from '../domain/sql.js';
+import {
+  agentsFolder,
+  loadAgents,
+  loadKeySet,
+  loadPolicyFiles,
+  loadPriceRows,
+  policiesFolder,
+  pricesFile,
+} from '../platform/files.js';
+import { StartError } from '../platform/start-error.js';
+import type { WorkerSetup } from './setup.js';
+
+/** @throws StartError with one sentence for whatever is wrong with agents, policies, prices or keys */
+export async function loadDeciders({ config, extensions, log }: WorkerSetup): Promise<Deciders> {
+  const [agents, files, rows, keys] = await Promise.all([
+    loadAgents(agentsFolder(config)),
+    loadPolicyFiles(policiesFolder(config)),
+    loadPriceRows(pricesFile(config)),
+    config.jwks === undefined ? null : loadKeySet(config.jwks),
+  ]);
+  const policies = orStartError(() => loadPolicies(files));
+  if (policies.files.length === 0) {
+    if (PROFILE_RULES[config.profile].requirePolicySet)
+      throw new StartError({
+        code: 'config_invalid',
+        message: `profile ${config.profile} needs a policy set and \`${policiesFolder(config)}\` holds none`,
+        hint: 'write one with `rok init`',
+        exitCode: 1,
+      });
+    log.warn({ folder: policiesFolder(config) }, 'no policy set');
+  }
+  for (const agent of agents.values())
+    for (const name of agent.policies)
+      if (!policies.files.includes(name))
+        throw new StartError({
+          code: 'config_invalid',
+          message: `agent \`${agent.name}\` names policy file \`${name}\`, which is not in \`${policiesFolder(config)}\``,
+          hint: 'add it or correct the agent',
+          exitCode: 1,
+        });
+  const checker = createPolicyChecker(policies, [...CUSTOM_CHECKS, ...(extensions?.checks ?? [])]);
+  return {
+    checker,
+    policies,
+    prices: createPriceTable(rows),
+    agents,
+    profile: config.profile,
+    verifyClaim: createClaimVerifier(keys),
+    newRunUuid: () => uuidv7(),
+  };
+}
+
+/** Decisions name these by digest, so they are stored before the first decision. */
+export async function storeInputs(sql: Sql, { policies, prices }: Deciders): Promise<void> {
+  await sql.query(
+    `WITH p AS (INSERT INTO decide.policy_sets (digest, body, author, reason) VALUES ($1, $2, 'deployment', 'loaded at start') ON CONFLICT DO NOTHING)
+    INSERT INTO decide.price_tables (digest, body) VALUES ($3, $4) ON CONFLICT DO NOTHING`,
+    [policies.digest, policies.body, prices.digest, prices.body],
+  );
+}
+
+function orStartError<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RokError)) throw error;
+    throw new StartError({
+      code: 'config_invalid',
+      message: error.message,
+      hint: 'correct the policy; `rok doctor` checks it again',
+      exitCode: 1,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The close, in its fixed order, inside half the grace. What does not answer within its share is skipped, and the gap is a
+ * finding; `decide.finalize` has no limit: it is always reached.
+ */
+import { log } from '@temporalio/workflow';
+import type { Outcome } from '../domain/phases.js';
+import type { Ending } from './ending.js';
+import type { GovernedRun } from './governed-state.js';
+import { auditWithin, decide, decideWithin, executeWithin } from './hands.js';
+import type { RunResult } from './messages.js';
+import { showEnded } from './surface.js';
+
+/** Shares of the budget; together at most 1. */
+const SHARE = { latch: 0.2, outcome: 0.15, closeOut: 0.25, trace: 0.2, audit: 0.2 } as const;
+const LEAST_MS = 500;
+
+/** What closing needs of a run; `repair` closes with the same. */
+export type Closing = Pick<GovernedRun, 'run' | 'trace' | 'moved'> & {
+  readonly tenant: string;
+  readonly agent: string;
+  readonly graceMs: number;
+  readonly lastStep: number;
+};
+export type Closed = Omit<RunResult, 'answer' | 'detail'>;
+
+export async function closeRun(run: GovernedRun, ending: Ending, answer: RunResult['answer']): Promise<RunResult> {
+  run.closing = true;
+  const { opened } = run;
+  const closed = await close(
+    {
+      run: run.run,
+      trace: run.trace,
+      moved: (to) => {
+        run.moved(to);
+      },
+      tenant: opened.tenant,
+      agent: opened.agent,
+      graceMs: opened.graceMs,
+      lastStep: run.steps,
+    },
+    ending,
+  );
+  showEnded(run.status);
+  return { ...closed, detail: ending.detail, answer };
+}
+
+export async function close(run: Closing, ending: Ending): Promise<Closed> {
+  const budgetMs = run.graceMs / 2;
+  const share = (name: keyof typeof SHARE): number => Math.max(LEAST_MS, Math.floor(budgetMs * SHARE[name]));
+  const { outcome: asked, detail } = ending;
+
+  const latched = await within('latch', () =>
+    decideWithin(share('latch'))['decide.latch']({ run: run.run, outcome: asked, detail }),
+  );
+  run.moved({ phase: 'FINALIZING', outcome: latched?.outcome ?? asked });
+  const decided =
+    latched === null
+      ? null
+      : await within('outcome', () => decideWithin(share('outcome'))['decide.outcome']({ run: run.run }));
+  const outcome: Outcome = decided?.outcome ?? latched?.outcome ?? asked;
+  await within('close_out', () =>
+    executeWithin(share('closeOut'))['execute.close_out']({
+      run: run.run,
+      tenant: run.tenant,
+      agent: run.agent,
+      outcome,
+      decision: decided === null ? null : { step: decided.step, attempt: decided.attempt },
+      lastStep: run.lastStep,
+      detail,
+    }),
+  );
+  run.trace.note('run.closing', 'run.closing', { outcome, events: run.trace.noted + 1 });
+  await within('trace', () => run.trace.flushWithin(share('trace')));
+  const final = await decide['decide.finalize']({ run: run.run, outcome, detail });
+  run.moved({ phase: final.phase, outcome: final.outcome, spentMicros: final.spentMicros });
+  const judged = await within('audit', () => auditWithin(share('audit'))['audit.close']({ run: run.run }));
+  run.moved({ phase: final.phase, verdict: judged?.status ?? null });
+  return {
+    run: run.run,
+    phase: final.phase,
+    outcome: final.outcome,
+    verdict: judged?.status ?? null,
+    receipt: judged?.receipt ?? null,
+    decisions: final.decisions,
+    attempts: final.attempts,
+    spentMicros: final.spentMicros,
+    traceEvents: run.trace.noted,
+  };
+}
+
+async function within<T>(what: string, work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    log.warn('skipped in the close', { what, error: error instanceof Error ? error.message : 'unknown' });
+    return null;
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The run of a configured agent: model call, skill calls, model call, until a final answer. Deterministic; knows nothing of
+ * policy, prices or content: only digests, counts and statuses pass through here.
+ */
+import { createEventGroup } from '@temporalio/workflow';
+import type { ContextEntry, ContextRef } from '../domain/context.js';
+import { contextDigest, NO_CONTEXT } from '../domain/context.js';
+import type { Digest } from '../domain/ids.js';
+import { modelSettingsDigest } from '../domain/intent.js';
+import type { RunSpec } from '../domain/run-spec.js';
+import type { ModelAnswer, ToolCall } from '../domain/protocol/execute.js';
+import { RunEnded } from './ending.js';
+import { governed, type GovernedRun } from './governed.js';
+import { executeSafely } from './hands.js';
+import type { RunResult } from './messages.js';
+import { attemptUntilDone, type Done } from './attempts.js';
+
+/** Workflow type `governedRun`: one governed execution of one agent. */
+export async function governedRun(spec: RunSpec): Promise<RunResult> {
+  return governed(spec, (run) => converse(run, spec));
+}
+
+async function converse(run: GovernedRun, spec: RunSpec): Promise<Digest> {
+  const { opened } = run;
+  if (opened.agentDigest === null || opened.model === null)
+    throw new RunEnded({ outcome: 'failed', detail: 'the agent is not configured' });
+  const prepared = await executeSafely['execute.prepare']({
+    run: run.run,
+    agent: opened.agent,
+    agentDigest: opened.agentDigest,
+    input: spec.input,
+  });
+  run.trace.note('run.prepared', 'run.prepared', { context: prepared.contextDigest });
+
+  let context: ContextRef = { base: prepared.contextDigest, added: [] };
+  for (;;) {
+    const turn = run.nextTurn();
+    const step = run.nextStep();
+    const said = await group(`turn ${turn}: model`, () => callModel(run, step, turn, context));
+    const { answer } = said;
+    if (answer.toolCalls.length === 0) {
+      if (answer.truncated)
+        throw new RunEnded({ outcome: 'failed', detail: 'the final answer was cut at its output limit' });
+      return said.contentDigest;
+    }
+    const results = await group(`turn ${turn}: ${answer.toolCalls.map((call) => call.skill).join(', ')}`, () =>
+      callSkills(run, run.nextTurn(), answer.toolCalls),
+    );
+    context = { base: said.context, added: [answer.entry, ...results] };
+  }
+}
+
+const group = <T>(label: string, work: () => Promise<T>): Promise<T> => createEventGroup(label).withScope(work);
+
+type Said = { readonly answer: ModelAnswer; readonly contentDigest: Digest; readonly context: Digest };
+
+async function callModel(run: GovernedRun, step: number, turn: number, context: ContextRef): Promise<Said> {
+  const { opened } = run;
+  const named = contextDigest(context);
+  const done = await attemptUntilDone(run, {
+    step,
+    turn,
+    context,
+    repeatable: true,
+    draft: {
+      kind: 'model.call',
+      target: opened.model ?? '',
+      argumentsDigest: modelSettingsDigest(opened.agentDigest ?? NO_CONTEXT),
+      contextDigest: named,
+      askedOutputTokens: opened.maxOutputTokens,
+    },
+  });
+  if (done.status === 'denied')
+    throw new RunEnded({ outcome: 'policy_stopped', detail: done.reasons.map((reason) => reason.text).join('; ') });
+  if (done.status === 'failed')
+    throw new RunEnded({ outcome: 'failed', detail: `the model call failed: ${done.code}` });
+  if (done.model === undefined) throw new RunEnded({ outcome: 'failed', detail: 'the model gave no answer' });
+  return { answer: done.model, contentDigest: done.contentDigest, context: named };
+}
+
+/** Decided one after the other, executed side by side, given back in the order asked. */
+async function callSkills(
+  run: GovernedRun,
+  turn: number,
+  calls: readonly ToolCall[],
+): Promise<readonly ContextEntry[]> {
+  const running: Promise<Told>[] = [];
+  for (const call of calls) {
+    if (call.malformed !== undefined) {
+      running.push(Promise.resolve({ content: call.malformed }));
+      continue;
+    }
+    // The permit is awaited before the next is asked for; the call itself is not.
+    let decided: () => void = () => undefined;
+    const permitted = new Promise<void>((resolve) => {
+      decided = resolve;
+    });
+    const work = attemptUntilDone(run, {
+      step: run.nextStep(),
+      turn,
+      repeatable: call.repeatable,
+      draft: {
+        kind: 'skill.call',
+        target: call.target,
+        argumentsDigest: call.argumentsDigest,
+        contextDigest: NO_CONTEXT,
+        access: call.access,
+      },
+      onDecided: () => {
+        decided();
+      },
+    }).then(told);
+    running.push(work);
+    await Promise.race([permitted, work]);
+  }
+  const answers = await Promise.all(running);
+  const texts = answers.flatMap((one) => ('text' in one ? [one.text] : []));
+  const digests = texts.length === 0 ? [] : await executeSafely['execute.tell']({ run: run.run, texts });
+  let next = 0;
+  return calls.map((call, index) => {
+    const one = answers[index];
+    const content = one !== undefined && 'content' in one ? one.content : digests[next++];
+    if (content === undefined) throw new Error('a skill call came back without content');
+    return { role: 'tool', content, callId: call.callId, skill: call.skill };
+  });
+}
+
+type Told = { readonly content: Digest } | { readonly text: string };
+
+/** What the model hears of a skill call that has no output of its own. */
+function told(done: Done): Told {
+  switch (done.status) {
+    case 'succeeded':
+      return { content: done.contentDigest };
+    case 'denied':
+      return { text: `denied: ${done.reasons.map((reason) => `${reason.code}: ${reason.text}`).join('; ')}` };
+    case 'failed':
+      return { text: `failed: ${done.code}` };
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The hold: orthogonal to the phase, one at a time. Waits for an authorised actor or the deadline; only database time says
+ * that the deadline passed.
+ */
+import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
+import type { HoldTerms } from '../domain/decision.js';
+import type { Digest, RunId } from '../domain/ids.js';
+import type { HoldResolution } from '../domain/protocol/decide.js';
+import { decide } from './hands.js';
+import type { HoldStatus } from './messages.js';
+
+export type Held = {
+  readonly hold: number;
+  readonly terms: HoldTerms;
+  readonly remainingMs: number;
+  readonly digest: Digest | null;
+  readonly what: string;
+};
+
+export class Holding {
+  #current: (HoldStatus & { resolution: HoldResolution | null }) | null = null;
+  /** Number of the last hold seen. */
+  last = 0;
+
+  get current(): HoldStatus | null {
+    return this.#current;
+  }
+
+  /** Told by an update's handler. */
+  answered(hold: number, given: number | undefined, resolution: HoldResolution | undefined): void {
+    if (this.#current?.hold !== hold) return;
+    this.#current = {
+      ...this.#current,
+      given: given ?? this.#current.given,
+      resolution: resolution ?? this.#current.resolution,
+    };
+  }
+
+  /** @returns how the hold ended; `onTimeout` tells what a timeout means */
+  async wait(
+    run: RunId,
+    held: Held,
+    changed: () => void,
+  ): Promise<{ readonly resolution: HoldResolution; readonly onTimeout: HoldTerms['onTimeout'] }> {
+    const { terms } = held;
+    this.last = Math.max(this.last, held.hold);
+    this.#current = {
+      hold: held.hold,
+      reason: terms.reason,
+      authority: terms.authority,
+      quorum: terms.quorum,
+      given: 0,
+      until: terms.until,
+      digest: held.digest,
+      what: held.what,
+      resolution: null,
+    };
+    changed();
+    try {
+      let waitMs = Math.max(held.remainingMs, 0);
+      for (;;) {
+        const resolution = await this.#answerWithin(waitMs, terms);
+        if (resolution !== null) return { resolution, onTimeout: terms.onTimeout };
+        const asked = await decide['decide.resolve']({ run, hold: held.hold, resolution: 'timed_out' });
+        if (asked.resolved) return { resolution: asked.resolution, onTimeout: asked.onTimeout };
+        waitMs = asked.remainingMs;
+      }
+    } finally {
+      this.#current = null;
+      changed();
+    }
+  }
+
+  async #answerWithin(ms: number, terms: HoldTerms): Promise<HoldResolution | null> {
+    let fired = false;
+    const timer = new CancellationScope();
+    const waiting = timer.run(async () => {
+      await sleep(Math.max(ms, 1), {
+        summary: `awaiting ${terms.reason === 'APPROVAL_REQUIRED' ? 'approval' : 'an answer'} by ${terms.authority}`,
+      });
+      fired = true;
+    });
+    waiting.catch((error: unknown) => {
+      if (!isCancellation(error)) throw error;
+    });
+    try {
+      await condition(() => fired || (this.#current?.resolution ?? null) !== null);
+    } finally {
+      timer.cancel();
+    }
+    return this.#current?.resolution ?? null;
+  }
+}

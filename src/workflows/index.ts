@@ -1,0 +1,3 @@
+/** The workflow types of the control worker's bundle. */
+export { governedRun } from './governed-run.js';
+export { repair } from './repair.js';

@@ -1,0 +1,75 @@
+/** Everything that can be said to a governed run: one signal, the rest updates, and three queries. */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ActorClaim } from '../domain/actor.js';
+import type { Digest, Iso8601, RunId } from '../domain/ids.js';
+import type { Outcome, Phase } from '../domain/phases.js';
+import type { VerdictStatus } from '../domain/verdict.js';
+
+/** Asks the run to close. Before its deadline it is noted and ignored: it can only close, never steer. */
+export const finalizeRunSignal = defineSignal<[{ readonly by: string }]>('finalize_run');
+
+export type Steer = { readonly actor: ActorClaim; readonly reason?: string };
+/** `digest` must be the held action's. */
+export type Answer = Steer & { readonly hold: number; readonly digest: Digest };
+export type Steered = {
+  readonly actor: string;
+  readonly hold?: number;
+  readonly resolution?: string;
+  readonly given?: number;
+  readonly quorum?: number;
+};
+
+export const pauseUpdate = defineUpdate<Steered, [Steer]>('pause');
+export const resumeUpdate = defineUpdate<Steered, [Steer]>('resume');
+export const cancelUpdate = defineUpdate<Steered, [Steer]>('cancel');
+export const killUpdate = defineUpdate<Steered, [Steer]>('kill');
+export const approveUpdate = defineUpdate<Steered, [Answer]>('approve');
+export const rejectUpdate = defineUpdate<Steered, [Answer]>('reject');
+
+export type HoldStatus = {
+  readonly hold: number;
+  readonly reason: string;
+  readonly authority: string;
+  readonly quorum: number;
+  readonly given: number;
+  readonly until: Iso8601;
+  readonly digest: Digest | null;
+  readonly what: string;
+};
+export type RunStatus = {
+  readonly run: RunId | null;
+  readonly phase: Phase;
+  readonly outcome: Outcome | null;
+  readonly verdict: VerdictStatus | null;
+  readonly step: number;
+  readonly spentMicros: string;
+  readonly capMicros: string;
+  readonly hold: HoldStatus | null;
+};
+export const statusQuery = defineQuery<RunStatus>('status');
+
+export type ContractStatus = {
+  readonly digest: Digest;
+  readonly runDeadline: Iso8601;
+  readonly finalizeDue: Iso8601;
+  readonly expiresAt: Iso8601;
+};
+export const contractQuery = defineQuery<ContractStatus | null>('contract');
+export const traceHeadQuery = defineQuery<{ readonly length: number; readonly hash: Digest | null }>('trace_head');
+
+/** What a run's workflow returns. Money is a decimal string of micro-USD. */
+export type RunResult = {
+  readonly run: RunId;
+  readonly phase: Phase;
+  readonly outcome: Outcome;
+  readonly detail: string;
+  /** Null when the audit worker was away; the run is then judged later. */
+  readonly verdict: VerdictStatus | null;
+  readonly receipt: number | null;
+  readonly decisions: { readonly allow: number; readonly deny: number; readonly pause: number };
+  readonly attempts: number;
+  readonly spentMicros: string;
+  readonly traceEvents: number;
+  /** Digest of the final answer in the content store, where there is one. */
+  readonly answer: Digest | null;
+};

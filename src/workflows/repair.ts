@@ -1,0 +1,33 @@
+/**
+ * Ends a run that cannot end itself: its verdict is STALE, or its workflow is closed. A decision (`decide.repair` makes this
+ * execution the run's history and latches `forced`), then the same close as any other. It changes no verdict: a late
+ * `finalize_run` forgives nothing.
+ */
+import type { RunId } from '../domain/ids.js';
+import type { RepairRequest } from '../domain/protocol/decide.js';
+import { close, type Closed } from './close-run.js';
+import { decideWithin } from './hands.js';
+import { TraceBuffer } from './trace-buffer.js';
+
+/** Workflow type `repair`; null when there was nothing to repair. */
+export async function repair(input: {
+  readonly run: RunId;
+  readonly reason: RepairRequest['reason'];
+}): Promise<Closed | null> {
+  const adopted = await decideWithin(60_000)['decide.repair'](input);
+  if (!adopted.adopted) return null;
+  const trace = new TraceBuffer(input.run);
+  trace.note('phase.changed', 'repair', { phase: 'FINALIZING', reason: input.reason });
+  return close(
+    {
+      run: input.run,
+      trace,
+      moved: () => undefined,
+      tenant: adopted.tenant,
+      agent: adopted.agent,
+      graceMs: adopted.graceMs,
+      lastStep: adopted.lastStep,
+    },
+    { outcome: adopted.outcome, detail: `repaired: ${input.reason}` },
+  );
+}

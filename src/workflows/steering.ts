@@ -1,0 +1,174 @@
+/** Listens while a run is open: the deadline, the sweep's nudge, and actors. Handlers run one at a time. */
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  currentUpdateInfo,
+  isCancellation,
+  setHandler,
+} from '@temporalio/workflow';
+import type { ActorVerb } from '../domain/protocol/decide.js';
+import type { GovernedRun } from './governed-state.js';
+import { decide } from './hands.js';
+import {
+  approveUpdate,
+  cancelUpdate,
+  contractQuery,
+  finalizeRunSignal,
+  killUpdate,
+  pauseUpdate,
+  rejectUpdate,
+  resumeUpdate,
+  statusQuery,
+  traceHeadQuery,
+  type Answer,
+  type RunStatus,
+  type Steer,
+  type Steered,
+} from './messages.js';
+
+const HANDLERS_MS = 5_000;
+
+/** Before the run is open it can be asked, but not steered: signals and updates wait for their handlers. */
+export function answerQueries(run: () => GovernedRun | null): void {
+  setHandler(statusQuery, () => run()?.status ?? NOT_OPEN);
+  setHandler(traceHeadQuery, () => run()?.trace.head ?? { length: 0, hash: null });
+  setHandler(contractQuery, () => {
+    const opened = run()?.opened;
+    if (opened === undefined) return null;
+    const { contractDigest: digest, runDeadline, finalizeDue, expiresAt } = opened;
+    return { digest, runDeadline, finalizeDue, expiresAt };
+  });
+}
+
+const NOT_OPEN: RunStatus = {
+  run: null,
+  phase: 'CREATED',
+  outcome: null,
+  verdict: null,
+  step: 0,
+  spentMicros: '0',
+  capMicros: '0',
+  hold: null,
+};
+
+/** @returns stops listening; waits a moment for handlers still at work */
+export function listen(run: GovernedRun): () => Promise<void> {
+  let turn: Promise<unknown> = Promise.resolve();
+  const oneAtATime = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => undefined);
+    return mine;
+  };
+  setHandler(finalizeRunSignal, () => CancellationScope.nonCancellable(() => oneAtATime(() => nudged(run))));
+
+  const steer = (verb: ActorVerb) => (input: Steer | Answer) =>
+    CancellationScope.nonCancellable(() => oneAtATime(() => steered(run, verb, input)));
+  const open = {
+    validator: (input: Steer) => {
+      mustBeOpen(run, input);
+    },
+  };
+  const held = {
+    validator: (input: Answer) => {
+      mustBeHeld(run, input);
+    },
+  };
+  setHandler(pauseUpdate, steer('pause'), open);
+  setHandler(cancelUpdate, steer('cancel'), open);
+  setHandler(killUpdate, steer('kill'), open);
+  setHandler(resumeUpdate, steer('resume'), {
+    validator: (input: Steer) => {
+      mustBeOpen(run, input);
+      mustBePaused(run);
+    },
+  });
+  setHandler(approveUpdate, steer('approve'), held);
+  setHandler(rejectUpdate, steer('reject'), held);
+
+  const watch = new CancellationScope();
+  const watching = watch.run(() => watchDeadline(run));
+  watching.catch((error: unknown) => {
+    if (!isCancellation(error)) throw error;
+  });
+  return async () => {
+    watch.cancel();
+    await condition(allHandlersFinished, HANDLERS_MS);
+  };
+}
+
+/** The run's own timer. A hold moves the deadline, so the timer is set again whenever one opens or ends. */
+async function watchDeadline(run: GovernedRun): Promise<void> {
+  let waitMs = run.opened.remainingMs;
+  for (;;) {
+    const moves = run.deadlineMoved;
+    const moved = waitMs > 0 && (await condition(() => run.deadlineMoved !== moves, waitMs));
+    const { due, remainingMs } = await decide['decide.nudge']({ run: run.run });
+    if (due && !moved) {
+      run.end({ outcome: 'expired', detail: 'the run reached its deadline' });
+      return;
+    }
+    waitMs = Math.max(remainingMs, 1);
+  }
+}
+
+/** `finalize_run`: past the deadline it forces the end; before, it is noted and ignored. */
+async function nudged(run: GovernedRun): Promise<void> {
+  if (run.closing) return;
+  const { due } = await decide['decide.nudge']({ run: run.run });
+  if (due) run.end({ outcome: 'forced', detail: 'finalize_run after the deadline' });
+}
+
+async function steered(run: GovernedRun, verb: ActorVerb, input: Steer | Answer): Promise<Steered> {
+  const updateId = currentUpdateInfo()?.id ?? `${verb}-${run.steps}`;
+  const hold = 'hold' in input ? input.hold : verb === 'resume' ? run.holding.current?.hold : undefined;
+  const answer = await decide['decide.access']({
+    run: run.run,
+    verb,
+    updateId,
+    claim: input.actor,
+    ...(hold === undefined ? {} : { hold }),
+    ...('digest' in input ? { digest: input.digest } : {}),
+    ...(input.reason === undefined ? {} : { reason: input.reason.slice(0, 2000) }),
+  });
+  if (!answer.allowed) {
+    run.trace.note('message.refused', `act.${updateId}`, { verb, actor: answer.actor, reason: answer.reason.text });
+    throw ApplicationFailure.nonRetryable(answer.reason.text, 'actor_refused');
+  }
+  run.trace.note('approval.given', `act.${updateId}`, { verb, actor: answer.actor, hold: hold ?? 0 });
+  if (hold !== undefined) run.holding.answered(hold, answer.given, answer.resolution);
+  run.deadlineMoved += 1;
+  if (verb === 'pause') run.pauseAsked = answer.actor;
+  if (verb === 'cancel') run.end({ outcome: 'cancelled', detail: `cancelled by ${answer.actor}` });
+  if (verb === 'kill') run.end({ outcome: 'killed', detail: `killed by ${answer.actor}` });
+  run.refresh();
+  return {
+    actor: answer.actor,
+    ...(hold === undefined ? {} : { hold }),
+    ...(answer.resolution === undefined ? {} : { resolution: answer.resolution }),
+    ...(answer.given === undefined ? {} : { given: answer.given }),
+    ...(answer.quorum === undefined ? {} : { quorum: answer.quorum }),
+  };
+}
+
+const no = (message: string): never => {
+  throw ApplicationFailure.nonRetryable(message, 'hold_unknown');
+};
+
+/** Validators refuse without writing history; they only see what the workflow knows, so the decision is made again later. */
+function mustBeOpen(run: GovernedRun, input: Steer): void {
+  if (run.closing || run.ending !== null) no('the run admits nothing more');
+  const actor: unknown = (input as Partial<Steer> | undefined)?.actor;
+  if (typeof actor !== 'object' || actor === null || !('assertion' in actor || 'local' in actor))
+    no('an actor is needed: { assertion } or { local, roles? }');
+}
+function mustBePaused(run: GovernedRun): void {
+  if (run.holding.current === null) no('the run is not paused');
+}
+function mustBeHeld(run: GovernedRun, input: Answer): void {
+  mustBeOpen(run, input);
+  const { current } = run.holding;
+  if (current === null || current.hold !== input.hold) no(`no pending hold ${input.hold}`);
+  else if (current.digest !== input.digest) no('the digest is not of the action that is held');
+}

@@ -1,0 +1,71 @@
+/** What the Temporal Web UI shows of a run: search attributes and the current details. No prompt text in either. */
+import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributeUpdatePair } from '@temporalio/common';
+import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { usdText } from '../domain/money.js';
+import type { Opened } from '../domain/protocol/decide.js';
+import type { RunStatus } from './messages.js';
+
+const KEYWORD = SearchAttributeType.KEYWORD;
+const KEYS = {
+  tenant: defineSearchAttributeKey('RokTenant', KEYWORD),
+  agent: defineSearchAttributeKey('RokAgent', KEYWORD),
+  phase: defineSearchAttributeKey('RokPhase', KEYWORD),
+  outcome: defineSearchAttributeKey('RokOutcome', KEYWORD),
+  verdict: defineSearchAttributeKey('RokVerdict', KEYWORD),
+  hold: defineSearchAttributeKey('RokHold', KEYWORD),
+  spend: defineSearchAttributeKey('RokSpendMicros', SearchAttributeType.INT),
+  profile: defineSearchAttributeKey('RokProfile', KEYWORD),
+};
+
+/** Once when the run is open: an upsert is an event of history, so phases in between are not worth one. */
+export function showOpened(opened: Opened): void {
+  upsertSearchAttributes([
+    { key: KEYS.tenant, value: opened.tenant },
+    { key: KEYS.agent, value: opened.agent },
+    { key: KEYS.profile, value: opened.profile },
+    { key: KEYS.phase, value: opened.phase },
+  ]);
+}
+
+export const showHold = (reason: string | null): void => {
+  upsertSearchAttributes([{ key: KEYS.hold, value: reason }]);
+};
+
+export function showEnded(status: RunStatus): void {
+  const pairs: SearchAttributeUpdatePair[] = [
+    { key: KEYS.phase, value: status.phase },
+    { key: KEYS.hold, value: null },
+    { key: KEYS.spend, value: Number(status.spentMicros) },
+  ];
+  if (status.outcome !== null) pairs.push({ key: KEYS.outcome, value: status.outcome });
+  if (status.verdict !== null) pairs.push({ key: KEYS.verdict, value: status.verdict });
+  upsertSearchAttributes(pairs);
+}
+
+/** Kept in the workflow's memory and read by a query of the UI: costs no history. */
+export function showDetails(opened: Opened, status: RunStatus): void {
+  const lines = [
+    `**${status.phase}**${status.outcome === null ? '' : `, outcome **${status.outcome}**`}${status.verdict === null ? '' : `, verdict **${status.verdict}**`}`,
+    '',
+    '| | |',
+    '| --- | --- |',
+    `| run | ${opened.run} |`,
+    `| agent | ${opened.agent} (${opened.profile}) |`,
+    `| step | ${status.step} |`,
+    `| spend | ${usdText(BigInt(status.spentMicros))} of ${usdText(BigInt(status.capMicros))} USD |`,
+    `| run deadline | ${opened.runDeadline} |`,
+    `| finalize_run due | ${opened.finalizeDue} |`,
+    ...holdLines(status),
+  ];
+  setCurrentDetails(lines.join('\n'));
+}
+
+function holdLines({ hold, run }: RunStatus): readonly string[] {
+  if (hold === null || run === null) return [];
+  return [
+    `| **held** | ${hold.reason}: ${hold.what} |`,
+    `| answers | ${hold.authority}, ${hold.given} of ${hold.quorum} |`,
+    `| until | ${hold.until} |`,
+    `| resolve | \`rok approval approve ${run} --hold ${hold.hold} --digest ${hold.digest ?? ''}\` |`,
+  ];
+}
