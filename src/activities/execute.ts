@@ -4,6 +4,7 @@ import { RokError } from '../domain/errors.js';
 import type { ExecuteActivities } from '../domain/protocol/execute.js';
 import { closeOut } from '../execute/close-out.js';
 import type { ExecuteDeps, InFlight } from '../execute/deps.js';
+import { begin, record } from '../execute/own-step.js';
 import { prepare, tell } from '../execute/prepare.js';
 import { executeStep } from '../execute/step.js';
 
@@ -20,6 +21,8 @@ export function createExecuteActivities(deps: ExecuteActivityDeps): ExecuteActiv
     'execute.prepare': (input) => told(() => prepare(deps, input)),
     'execute.step': (input) => beating(current(), (inFlight) => executeStep(deps, input, inFlight)),
     'execute.tell': (input) => told(() => tell(deps, input)),
+    'execute.begin': (input) => told(() => begin(deps, input)),
+    'execute.record': (input) => told(() => record(deps, input)),
     'execute.close_out': (input) => told(() => closeOut(deps, input)),
   };
 }

@@ -17,6 +17,7 @@ import { Holding, type Held } from './holding.js';
 import type { RunStatus } from './messages.js';
 import { showDetails, showHold } from './surface.js';
 import { TraceBuffer } from './trace-buffer.js';
+import { Turn } from './turn.js';
 
 /** What a step wants, before it has a number. */
 export type Draft = Omit<Intent, 'step' | 'attempt'>;
@@ -34,6 +35,8 @@ export type Asking = {
 };
 
 export class GovernedRun {
+  /** Every local activity while the run is open goes through here. */
+  readonly turn = new Turn();
   readonly trace: TraceBuffer;
   readonly holding = new Holding();
   /** The body runs in here; ending the run cancels it. */
@@ -42,6 +45,7 @@ export class GovernedRun {
   closing = false;
   /** Set by `pause`: who asked. The next step waits in a hold. */
   pauseAsked: string | null = null;
+  /** Set anew when a hold ended: the deadline may be nearer than the timer. */
   deadlineInMs: number;
   deadlineMoved = 0;
   #phase: Phase;
@@ -100,6 +104,12 @@ export class GovernedRun {
     if (this.ending !== null || this.closing) return;
     this.ending = ending;
     this.scope.cancel();
+  }
+
+  /** The deadline is this far away now; the timer is set again. */
+  deadlineIs(inMs: number): void {
+    this.deadlineInMs = inMs;
+    this.deadlineMoved += 1;
   }
 
   moved(to: {
@@ -165,24 +175,32 @@ export class GovernedRun {
 
   /** The trace goes with the next decision; both must be back before the step begins, where the profile says so. */
   async #ask(intent: Intent, turn: number, asking: Asking): Promise<StepAnswer> {
-    const traced = this.trace.flush();
-    const asked = decide['decide.step']({
-      run: this.run,
-      intent,
-      turn,
-      ...(asking.context === undefined ? {} : { context: asking.context }),
-      ...(asking.arguments === undefined ? {} : { arguments: asking.arguments }),
-    });
-    if (!PROFILE_RULES[this.opened.profile].traceFirst) return asked;
-    const [answer] = await Promise.all([asked, traced]);
+    const ask = (): Promise<StepAnswer> =>
+      decide['decide.step']({
+        run: this.run,
+        intent,
+        turn,
+        ...(asking.context === undefined ? {} : { context: asking.context }),
+        ...(asking.arguments === undefined ? {} : { arguments: asking.arguments }),
+      });
+    return this.turn.take(() => this.#withTrace(ask));
+  }
+
+  /** In one turn: what is asked and the trace beside it. Where the profile does not wait for the trace, its failure is no one's. */
+  async #withTrace<T>(work: () => Promise<T>): Promise<T> {
+    const traced = this.#traceFirst ? this.trace.flush() : this.trace.flushOnce();
+    const [answer] = await Promise.all([work(), traced]);
     return answer;
+  }
+
+  get #traceFirst(): boolean {
+    return PROFILE_RULES[this.opened.profile].traceFirst;
   }
 
   #noteDecided(intent: Intent, answer: Extract<StepAnswer, { kind: 'decided' }>): void {
     const { ruling } = answer;
     this.#phase = this.#phase === 'AUTHORIZED' && ruling.effect === 'allow' ? 'EXECUTING' : this.#phase;
     this.#spent = answer.spentMicros;
-    this.deadlineInMs = answer.runDeadlineInMs;
     this.trace.note('step.decided', `${intent.step}.${intent.attempt}.decided`, {
       effect: ruling.effect,
       kind: intent.kind,
@@ -240,22 +258,19 @@ export class GovernedRun {
 
   /** A hold that no decision asked for. */
   async holdFor(reason: 'MANUAL' | 'UNKNOWN_RESULT', by: string, what: string): Promise<void> {
-    const opened = await decide['decide.hold']({ run: this.run, hold: this.holding.last + 1, reason, by });
+    const opened = await this.turn.take(() =>
+      decide['decide.hold']({ run: this.run, hold: this.holding.last + 1, reason, by }),
+    );
     await this.#held({ hold: opened.hold, terms: opened.terms, remainingMs: opened.remainingMs, digest: null, what });
   }
 
   async #held(held: Held): Promise<void> {
     const { reason, authority, until } = held.terms;
     this.trace.note('hold.opened', `hold.${held.hold}.opened`, { reason, authority, until, action: held.digest ?? '' });
-    const flushed = this.trace.flush();
-    if (PROFILE_RULES[this.opened.profile].traceFirst) await flushed;
+    await this.turn.take(() => (this.#traceFirst ? this.trace.flush() : this.trace.flushOnce()));
     showHold(reason);
-    this.deadlineMoved += 1;
-    const ended = await this.holding.wait(this.run, held, () => {
-      this.refresh();
-    });
+    const ended = await this.holding.wait(this, held);
     showHold(null);
-    this.deadlineMoved += 1;
     this.trace.note('hold.resolved', `hold.${held.hold}.resolved`, { resolution: ended.resolution });
     if (ended.resolution === 'ended' || (ended.resolution === 'timed_out' && ended.onTimeout !== 'continue'))
       throw new RunEnded({

@@ -14,6 +14,7 @@ import { answerQueries, listen } from './steering.js';
 import { showOpened } from './surface.js';
 
 export type { GovernedRun } from './governed-state.js';
+export { ownStep, StepDenied, type OwnStep } from './own-step.js';
 
 /**
  * @param spec a RunSpec; anything else is a run that is denied with every problem listed

@@ -8,6 +8,7 @@ import type { Digest, RunId } from '../domain/ids.js';
 import type { HoldResolution } from '../domain/protocol/decide.js';
 import { decide } from './hands.js';
 import type { HoldStatus } from './messages.js';
+import type { Turn } from './turn.js';
 
 export type Held = {
   readonly hold: number;
@@ -15,6 +16,14 @@ export type Held = {
   readonly remainingMs: number;
   readonly digest: Digest | null;
   readonly what: string;
+};
+
+/** What waiting needs of the run. */
+export type Waiting = {
+  readonly run: RunId;
+  readonly turn: Turn;
+  refresh(): void;
+  deadlineIs(inMs: number): void;
 };
 
 export class Holding {
@@ -38,9 +47,8 @@ export class Holding {
 
   /** @returns how the hold ended; `onTimeout` tells what a timeout means */
   async wait(
-    run: RunId,
+    run: Waiting,
     held: Held,
-    changed: () => void,
   ): Promise<{ readonly resolution: HoldResolution; readonly onTimeout: HoldTerms['onTimeout'] }> {
     const { terms } = held;
     this.last = Math.max(this.last, held.hold);
@@ -55,19 +63,24 @@ export class Holding {
       what: held.what,
       resolution: null,
     };
-    changed();
+    run.refresh();
     try {
       let waitMs = Math.max(held.remainingMs, 0);
       for (;;) {
         const resolution = await this.#answerWithin(waitMs, terms);
         if (resolution !== null) return { resolution, onTimeout: terms.onTimeout };
-        const asked = await decide['decide.resolve']({ run, hold: held.hold, resolution: 'timed_out' });
-        if (asked.resolved) return { resolution: asked.resolution, onTimeout: asked.onTimeout };
+        const asked = await run.turn.take(() =>
+          decide['decide.resolve']({ run: run.run, hold: held.hold, resolution: 'timed_out' }),
+        );
+        if (asked.resolved) {
+          run.deadlineIs(asked.runDeadlineInMs);
+          return { resolution: asked.resolution, onTimeout: asked.onTimeout };
+        }
         waitMs = asked.remainingMs;
       }
     } finally {
       this.#current = null;
-      changed();
+      run.refresh();
     }
   }
 

@@ -7,6 +7,7 @@ import {
   currentUpdateInfo,
   isCancellation,
   setHandler,
+  sleep,
 } from '@temporalio/workflow';
 import type { ActorVerb } from '../domain/protocol/decide.js';
 import type { GovernedRun } from './governed-state.js';
@@ -29,6 +30,7 @@ import {
 } from './messages.js';
 
 const HANDLERS_MS = 5_000;
+const UNANSWERED_MS = 5_000;
 
 /** Before the run is open it can be asked, but not steered: signals and updates wait for their handlers. */
 export function answerQueries(run: () => GovernedRun | null): void {
@@ -55,16 +57,10 @@ const NOT_OPEN: RunStatus = {
 
 /** @returns stops listening; waits a moment for handlers still at work */
 export function listen(run: GovernedRun): () => Promise<void> {
-  let turn: Promise<unknown> = Promise.resolve();
-  const oneAtATime = <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = turn.then(work);
-    turn = mine.catch(() => undefined);
-    return mine;
-  };
-  setHandler(finalizeRunSignal, () => CancellationScope.nonCancellable(() => oneAtATime(() => nudged(run))));
+  setHandler(finalizeRunSignal, () => CancellationScope.nonCancellable(() => run.turn.take(() => nudged(run))));
 
   const steer = (verb: ActorVerb) => (input: Steer | Answer) =>
-    CancellationScope.nonCancellable(() => oneAtATime(() => steered(run, verb, input)));
+    CancellationScope.nonCancellable(() => run.turn.take(() => steered(run, verb, input)));
   const open = {
     validator: (input: Steer) => {
       mustBeOpen(run, input);
@@ -98,18 +94,22 @@ export function listen(run: GovernedRun): () => Promise<void> {
   };
 }
 
-/** The run's own timer. A hold moves the deadline, so the timer is set again whenever one opens or ends. */
+/**
+ * The run's own timer; set again when a hold ended, since the deadline may then be nearer. That it fired is a question to
+ * the database, whose time alone counts; where that is not answered, the time that passed here has to do.
+ */
 async function watchDeadline(run: GovernedRun): Promise<void> {
-  let waitMs = run.opened.remainingMs;
   for (;;) {
     const moves = run.deadlineMoved;
-    const moved = waitMs > 0 && (await condition(() => run.deadlineMoved !== moves, waitMs));
-    const { due, remainingMs } = await decide['decide.nudge']({ run: run.run });
-    if (due && !moved) {
+    const moved = await condition(() => run.deadlineMoved !== moves, Math.max(run.deadlineInMs, 1));
+    if (moved) continue;
+    const asked = run.turn.take(() => decide['decide.nudge']({ run: run.run }));
+    const answer = await Promise.race([asked, sleep(UNANSWERED_MS).then(() => null)]);
+    if (answer === null || answer.due) {
       run.end({ outcome: 'expired', detail: 'the run reached its deadline' });
       return;
     }
-    waitMs = Math.max(remainingMs, 1);
+    run.deadlineInMs = answer.remainingMs;
   }
 }
 
@@ -138,7 +138,7 @@ async function steered(run: GovernedRun, verb: ActorVerb, input: Steer | Answer)
   }
   run.trace.note('approval.given', `act.${updateId}`, { verb, actor: answer.actor, hold: hold ?? 0 });
   if (hold !== undefined) run.holding.answered(hold, answer.given, answer.resolution);
-  run.deadlineMoved += 1;
+  if (answer.runDeadlineInMs !== undefined) run.deadlineIs(answer.runDeadlineInMs);
   if (verb === 'pause') run.pauseAsked = answer.actor;
   if (verb === 'cancel') run.end({ outcome: 'cancelled', detail: `cancelled by ${answer.actor}` });
   if (verb === 'kill') run.end({ outcome: 'killed', detail: `killed by ${answer.actor}` });

@@ -5,9 +5,10 @@ import type { Appended } from '../domain/protocol/observe.js';
 import type { TraceEvent, TraceKind } from '../domain/trace-event.js';
 import { observe, observeWithin } from './hands.js';
 
+const ONCE_MS = 2_000;
+
 export class TraceBuffer {
   #pending: readonly TraceEvent[] = [];
-  #flushing: Promise<void> = Promise.resolve();
   #noted = 0;
   #head: { length: number; hash: Digest | null } = { length: 0, hash: null };
 
@@ -26,14 +27,14 @@ export class TraceBuffer {
     this.#noted += 1;
   }
 
-  /** One append at a time, in order. Retries without end: whoever must not wait for it does not await it. */
+  /** Retries without end: a step does not begin before its trace is kept. */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing
-      .catch(() => undefined)
-      .then(() => this.#send((input) => observe['observe.append'](input)));
-    // Nobody may be waiting for it; the close sends what is left once more.
-    this.#flushing.catch(() => undefined);
-    return this.#flushing;
+    return this.#send((input) => observe['observe.append'](input));
+  }
+
+  /** One try that may fail: the run goes on without, and the gap is a finding. */
+  async flushOnce(): Promise<void> {
+    await this.flushWithin(ONCE_MS).catch(() => undefined);
   }
 
   /** The last append, within its share of the close's budget. */

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fileURLToPath } from 'node:url';
+import { Worker } from '@temporalio/worker';
 import { approveUpdate, type RunResult } from '../../src/workflows/messages.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import { createRig, type Rig } from './rig.js';
@@ -46,6 +48,12 @@ describe('a governed run of the refund desk', () => {
       { order_id: 'A-1002', amount_cents: 49000n },
     ]);
   });
+
+  it('replays from its history', async () => {
+    const history = await rig.client.workflow.getHandle('rok/acme/refunds').fetchHistory();
+    const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+    await expect(Worker.runReplayHistory({ workflowsPath }, history)).resolves.toBeUndefined();
+  }, 30_000);
 
   it('leaves nothing reserved and a journal that sums to the balances', async () => {
     const accounts = await rig.stack.admin.query(

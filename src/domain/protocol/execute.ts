@@ -4,7 +4,7 @@ import type { ContextEntry, ContextRef } from '../context.js';
 import type { Grant } from '../decision.js';
 import type { Digest, RunId } from '../ids.js';
 import type { Intent } from '../intent.js';
-import type { Json } from '../json.js';
+import type { Json, JsonObject } from '../json.js';
 import type { Outcome } from '../phases.js';
 
 export type PrepareInput = {
@@ -69,10 +69,28 @@ export type CloseOut = {
 /** A denial or refusal told to the model as a tool's result. */
 export type TellInput = { readonly run: RunId; readonly texts: readonly string[] };
 
+/** A step of an own workflow, before its activity runs. The nonce makes a repeat the same redemption. */
+export type BeginInput = {
+  readonly run: RunId;
+  readonly intent: Intent;
+  readonly arguments: JsonObject;
+  readonly nonce: string;
+};
+export type Begun = { readonly redeemed: boolean; readonly refusal: string };
+export type RecordInput = {
+  readonly run: RunId;
+  readonly step: number;
+  readonly attempt: number;
+  readonly ended:
+    { readonly status: 'succeeded'; readonly output: Json } | { readonly status: 'unknown'; readonly cause: string };
+};
+
 export interface ExecuteActivities {
   'execute.prepare'(input: PrepareInput): Promise<Prepared>;
   'execute.step'(input: ExecuteStep): Promise<StepResult>;
   /** Stores small texts of ROK's own (denials told to the model) and returns their digests. Calls nothing. */
   'execute.tell'(input: TellInput): Promise<readonly Digest[]>;
+  'execute.begin'(input: BeginInput): Promise<Begun>;
+  'execute.record'(input: RecordInput): Promise<StepResult>;
   'execute.close_out'(input: CloseOut): Promise<{ readonly acked: readonly string[] }>;
 }

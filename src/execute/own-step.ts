@@ -1,0 +1,55 @@
+/**
+ * A step of somebody's own workflow: the warrant is redeemed before their activity runs and its end is written after, by two
+ * small activities of this power. Weaker than the one door, and said so in the docs: between the two the activity is theirs,
+ * so a zombie of their worker is not stopped here, only found (the result is fenced).
+ */
+import { actionDigest, type Intent } from '../domain/intent.js';
+import { NO_USAGE } from '../domain/attempt.js';
+import { digestJson, DIGEST_TAGS } from '../domain/digest.js';
+import { canonicalJson } from '../domain/canonical-json.js';
+import { uuidOf } from '../domain/ids.js';
+import type { BeginInput, Begun, RecordInput, StepResult } from '../domain/protocol/execute.js';
+import { contentOf, makeSalt, putContents } from './content-store.js';
+import { cutText } from './cut-text.js';
+import type { ExecuteDeps } from './deps.js';
+import { writeResult, type Ended } from './result-row.js';
+
+const OUTPUT_BYTES = 1_000_000;
+
+/** Redeems by the caller's nonce, so it may be repeated; anything but `ok` means that nothing may be called. */
+export async function begin({ database }: ExecuteDeps, input: BeginInput): Promise<Begun> {
+  const intent: Intent = {
+    ...input.intent,
+    argumentsDigest: digestJson(DIGEST_TAGS.settings, input.arguments),
+  };
+  const [row] = await database.query<{ answer: string }>('SELECT decide.redeem($1, $2, $3, $4, $5) AS answer', [
+    uuidOf(input.run),
+    intent.step,
+    intent.attempt,
+    actionDigest(intent),
+    input.nonce,
+  ]);
+  return { redeemed: row?.answer === 'ok', refusal: row?.answer ?? 'no answer' };
+}
+
+/** Writes how it ended; whoever wrote first stands. */
+export async function record(
+  { database }: ExecuteDeps,
+  { run, step, attempt, ended }: RecordInput,
+): Promise<StepResult> {
+  const standing = await database.transaction(async (sql) => {
+    if (ended.status === 'unknown') return writeResult(sql, { run, step, attempt }, ended);
+    const salt = await makeSalt(sql, run);
+    const content = contentOf(salt, 'output', cutText(canonicalJson(ended.output), OUTPUT_BYTES));
+    await putContents(sql, run, [content]);
+    const done: Ended = {
+      status: 'succeeded',
+      contentDigest: content.digest,
+      usage: NO_USAGE,
+      reportedModel: null,
+      finishReason: null,
+    };
+    return writeResult(sql, { run, step, attempt }, done);
+  });
+  return { result: standing.result, resultDigest: standing.digest };
+}

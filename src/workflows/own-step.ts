@@ -1,0 +1,64 @@
+/** One step of an own workflow: decided, redeemed, done by the caller's activity, recorded, settled with the next decision. */
+import { ApplicationFailure, isCancellation, uuid4 } from '@temporalio/workflow';
+import { NO_CONTEXT } from '../domain/context.js';
+import type { Reason } from '../domain/decision.js';
+import { digestJson, DIGEST_TAGS } from '../domain/digest.js';
+import type { Json, JsonObject } from '../domain/json.js';
+import type { GovernedRun, Permit } from './governed-state.js';
+import { executeSafely } from './hands.js';
+
+/** `name` is what policies see as the skill; the run's agent must list it. Arguments are canonical JSON (integers, no floats). */
+export type OwnStep = { readonly name: string; readonly arguments: JsonObject; readonly access: 'read' | 'write' };
+
+/** Thrown where a policy denies the step; the workflow may catch it and go on. */
+export class StepDenied extends Error {
+  constructor(readonly reasons: readonly Reason[]) {
+    super(reasons.map((reason) => reason.text).join('; '));
+    this.name = 'StepDenied';
+  }
+}
+
+/**
+ * @throws StepDenied when the decision is a denial that does not end the run
+ * @throws whatever `work` throws, after the attempt was recorded as unknown
+ */
+export async function ownStep<T extends Json>(run: GovernedRun, step: OwnStep, work: () => Promise<T>): Promise<T> {
+  const permitted = await run.permit({
+    step: run.nextStep(),
+    attempt: 1,
+    turn: run.nextTurn(),
+    arguments: step.arguments,
+    draft: {
+      kind: 'skill.call',
+      target: `${step.name}@1`,
+      argumentsDigest: digestJson(DIGEST_TAGS.settings, step.arguments),
+      contextDigest: NO_CONTEXT,
+      access: step.access,
+    },
+  });
+  if (!permitted.allowed) throw new StepDenied(permitted.reasons);
+  return perform(run, permitted.permit, step, work);
+}
+
+async function perform<T extends Json>(
+  run: GovernedRun,
+  { intent }: Permit,
+  step: OwnStep,
+  work: () => Promise<T>,
+): Promise<T> {
+  const nonce = uuid4();
+  const begun = await executeSafely['execute.begin']({ run: run.run, intent, arguments: step.arguments, nonce });
+  if (!begun.redeemed)
+    throw ApplicationFailure.nonRetryable(`the warrant was refused: ${begun.refusal}`, 'warrant_refused');
+  const key = { run: run.run, step: intent.step, attempt: intent.attempt };
+  try {
+    const output = await work();
+    run.executed(intent, await executeSafely['execute.record']({ ...key, ended: { status: 'succeeded', output } }));
+    return output;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const ended = { status: 'unknown' as const, cause: 'the activity failed' };
+    run.executed(intent, await executeSafely['execute.record']({ ...key, ended }));
+    throw error;
+  }
+}

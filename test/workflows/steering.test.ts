@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import {
+  approveUpdate,
+  cancelUpdate,
+  finalizeRunSignal,
+  pauseUpdate,
+  rejectUpdate,
+  resumeUpdate,
+} from '../../src/workflows/messages.js';
+import { createRig, type Rig } from './rig.js';
+
+const SPEC = { tenant: 'acme', agent: 'refund-desk', input: 'Please handle the refunds.', actor: { local: 'alice' } };
+const FINANCE = { local: 'bob', roles: ['approver:finance'] };
+const OPERATOR = { local: 'olga', roles: ['operator'] };
+
+describe('steering a held run', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await createRig();
+  }, 60_000);
+  afterAll(() => rig.close());
+
+  const held = async (id: string) => {
+    const handle = await rig.start(`rok/acme/${id}`, SPEC);
+    const { hold } = await rig.status(handle, (status) => status.hold !== null);
+    if (hold?.digest == null) throw new Error('the run is not held');
+    return { handle, hold: hold.hold, digest: hold.digest };
+  };
+  const whyNot = async (asked: Promise<unknown>): Promise<string> => {
+    const error: unknown = await asked.then(
+      () => new Error('it was not refused'),
+      (reason: unknown) => reason,
+    );
+    return error instanceof WorkflowUpdateFailedError ? (error.cause?.message ?? '') : String(error);
+  };
+
+  it('refuses the requester, the wrong role, another digest and a hold that is not there; then takes a rejection', async () => {
+    const { handle, hold, digest } = await held('reject');
+    const ask = (actor: object, over: object = {}) =>
+      whyNot(handle.executeUpdate(approveUpdate, { args: [{ actor: actor as never, hold, digest, ...over }] }));
+    expect(await ask({ local: 'alice', roles: ['approver:finance'] })).toBe(
+      '`local:alice` may not approve: who asked for the run does not answer for it',
+    );
+    expect(await ask({ local: 'carl', roles: ['approver:legal'] })).toBe(
+      '`local:carl` may not approve: needs role approver:finance',
+    );
+    expect(await ask(FINANCE, { digest: '0'.repeat(64) })).toBe('the digest is not of the action that is held');
+    expect(await ask(FINANCE, { hold: 7 })).toBe('no pending hold 7');
+    expect(await ask({})).toBe('an actor is needed: { assertion } or { local, roles? }');
+    const answer = { actor: FINANCE, hold, digest };
+    expect(await handle.executeUpdate(rejectUpdate, { args: [answer] })).toMatchObject({ resolution: 'rejected' });
+    expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
+    const refunds = await rig.stack.admin.query('SELECT order_id FROM shop.refunds');
+    expect(refunds).toEqual([{ order_id: 'A-1001' }]);
+  }, 30_000);
+
+  it('cancels: the run is FAILED and COMPLETE, with an incident', async () => {
+    const { handle } = await held('cancel');
+    await handle.executeUpdate(cancelUpdate, { args: [{ actor: { local: 'alice' } }] });
+    const result = await handle.result();
+    expect(result).toMatchObject({ phase: 'FAILED', outcome: 'cancelled', verdict: 'COMPLETE' });
+    const incidents = await rig.stack.admin.query(
+      `SELECT outcome FROM execute.incident_occurrences WHERE run_id = $1`,
+      [result.run.slice(4)],
+    );
+    expect(incidents).toEqual([{ outcome: 'cancelled' }]);
+  }, 30_000);
+
+  it('notes an early finalize_run and goes on', async () => {
+    const { handle, hold, digest } = await held('early');
+    await handle.signal(finalizeRunSignal, { by: 'test' });
+    await handle.executeUpdate(approveUpdate, { args: [{ actor: FINANCE, hold, digest }] });
+    expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
+  }, 30_000);
+
+  it('pauses before the next step and resumes, and cannot resume what needs an approval', async () => {
+    const { handle, hold, digest } = await held('pause');
+    expect(await whyNot(handle.executeUpdate(resumeUpdate, { args: [{ actor: OPERATOR }] }))).toBe(
+      'a hold for APPROVAL_REQUIRED is not resumed but approved or rejected',
+    );
+    await handle.executeUpdate(pauseUpdate, { args: [{ actor: OPERATOR }] });
+    await handle.executeUpdate(approveUpdate, { args: [{ actor: FINANCE, hold, digest }] });
+    await rig.status(handle, (status) => status.hold?.reason === 'MANUAL');
+    await handle.executeUpdate(resumeUpdate, { args: [{ actor: OPERATOR }] });
+    expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
+  }, 30_000);
+
+  it('ends at its deadline: expired, judged COMPLETE, and the hold gave its time back', async () => {
+    const deadline = new Date(Date.now() + 2_000).toISOString();
+    const handle = await rig.start('rok/acme/late', { ...SPEC, deadline, limits: { steps: 3 } });
+    expect(await handle.result()).toMatchObject({ outcome: 'policy_stopped', verdict: 'COMPLETE' });
+  }, 30_000);
+});
