@@ -38,8 +38,8 @@ CREATE TABLE decide.accounts (
   CONSTRAINT ceiling_covers_cap CHECK (ceiling >= cap),
   CONSTRAINT never_overspent CHECK (spent + reserved <= ceiling)
 );
-GRANT SELECT, INSERT ON decide.accounts TO rok_decide;
--- Balances move through decide.settle_and_reserve only; the login has no UPDATE.
+GRANT SELECT ON decide.accounts TO rok_decide;
+-- Rows are made by decide.accounts_of and move by decide.settle_and_reserve: the login writes neither a cap nor a balance.
 
 CREATE TABLE decide.journal (
   entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

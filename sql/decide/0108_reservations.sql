@@ -32,6 +32,8 @@ CREATE TABLE decide.reservations (
   CHECK (state NOT IN ('redeemed', 'settled', 'forfeited') OR nonce IS NOT NULL)
 );
 CREATE INDEX reservations_open ON decide.reservations (run_id) WHERE closed_at IS NULL;
+-- Asked at every step: whether a provider took more than it was granted.
+CREATE INDEX reservations_over ON decide.reservations (run_id) WHERE over_micros > 0;
 
 CREATE TABLE decide.reservation_lines (
   run_id uuid NOT NULL,

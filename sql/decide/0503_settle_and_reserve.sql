@@ -94,7 +94,8 @@ BEGIN
       WHEN 'usd_micros' THEN
         CASE WHEN available < ask.base_micros THEN -1
              WHEN ask.per_token_num = 0 THEN output
-             ELSE floor((available - ask.base_micros) * ask.per_token_den / ask.per_token_num) END
+             -- div is exact, a quotient of numerics is not; least first, because what is affordable may be beyond a bigint.
+             ELSE least(output, div((available - ask.base_micros) * ask.per_token_den, ask.per_token_num)) END
       WHEN 'tokens' THEN available - ask.input_tokens
       ELSE CASE WHEN available >= 1 THEN output ELSE -1 END
     END;
@@ -112,7 +113,7 @@ BEGIN
   END IF;
   -- Not enforced: the full bound is recorded, and what does not fit goes to `over` when it settles.
   IF breach IS NOT NULL THEN output := coalesce(ask.asked_output, 0); END IF;
-  bound_micros := ask.base_micros + CASE WHEN ask.per_token_num = 0 THEN 0 ELSE ceil(output * ask.per_token_num / ask.per_token_den) END;
+  bound_micros := ask.base_micros + CASE WHEN ask.per_token_num = 0 THEN 0 ELSE div(output * ask.per_token_num + ask.per_token_den - 1, ask.per_token_den) END;
   bound_tokens := ask.input_tokens + output;
 
   INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, price_key, bound_tokens, bound_micros)
@@ -125,7 +126,7 @@ BEGIN
     INSERT INTO decide.reservation_lines VALUES (p_run, ask.step, ask.attempt, account.account_id, amount);
     INSERT INTO decide.journal (account_id, run_id, step, attempt, op, reserved, spent, over)
     VALUES (account.account_id, p_run, ask.step, ask.attempt, 'reserve', amount, 0, 0);
-    IF account.warned_at IS NULL AND account.cap > 0 AND (account.spent + account.reserved + amount) * 5 >= account.cap * 4 THEN
+    IF account.warned_at IS NULL AND account.cap > 0 AND (account.spent + account.reserved + amount)::numeric * 5 >= account.cap::numeric * 4 THEN
       warnings := warnings || jsonb_build_object('scope', account.scope, 'subject', account.subject, 'unit', account.unit);
       UPDATE decide.accounts a SET reserved = a.reserved + amount, warned_at = clock_timestamp() WHERE a.account_id = account.account_id;
     ELSE

@@ -9,6 +9,7 @@ import { identityOf, recordRefused } from '../decide/open-identity.js';
 import { readOpened } from '../decide/opened.js';
 import { access, hold, nudge, resolve } from '../decide/steer.js';
 import { decideStep } from '../decide/step.js';
+import { CanonicalJsonError } from '../domain/canonical-json.js';
 import { RokError } from '../domain/errors.js';
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { Database, Sql } from '../domain/sql.js';
@@ -45,6 +46,8 @@ export function createDecideActivities({ database, deciders, crashAt, metrics }:
         await recordRefused(database, caller, error.runUuid);
         throw ApplicationFailure.nonRetryable(error.message, 'not_this_history');
       }
+      // No second try gives the same value another form.
+      if (error instanceof CanonicalJsonError) throw ApplicationFailure.nonRetryable(error.message, 'usage');
       if (error instanceof RokError) throw ApplicationFailure.nonRetryable(error.message, error.code);
       throw error;
     }

@@ -1,0 +1,35 @@
+/** The auditing power's only hands: remote activities on `rok-audit`, each idempotent and each useful without the others. */
+import { closeRun } from '../audit/close.js';
+import { beat } from '../audit/beats.js';
+import { nudgeOverdue } from '../audit/nudge.js';
+import { reverifySample } from '../audit/reverify.js';
+import { searchStrays, type StrayTerms } from '../audit/stray-search.js';
+import { sweep, type SweepDeps } from '../audit/sweep.js';
+import type { TemporalView } from '../audit/temporal-view.js';
+import type { AuditActivities } from '../domain/protocol/audit.js';
+
+export type AuditActivityDeps = SweepDeps & {
+  readonly temporal: TemporalView;
+  readonly strays?: StrayTerms;
+  /** Traces hashed again per sweep. */
+  readonly sample?: number;
+};
+
+const STRAYS: StrayTerms = { settledMs: 120_000, graceMs: 60_000 };
+const SAMPLE = 50;
+
+export function createAuditActivities(deps: AuditActivityDeps): AuditActivities {
+  const { database, temporal, log, measure } = deps;
+  return {
+    'audit.close': ({ run }) => closeRun(deps, run),
+    'audit.sweep': async () => {
+      const answer = await sweep(deps);
+      await beat(database, 'reconcile');
+      measure?.reconciled(new Date());
+      return answer;
+    },
+    'audit.nudge': () => nudgeOverdue(database, temporal, log),
+    'audit.strays': async () => ({ strays: await searchStrays(database, temporal, deps.strays ?? STRAYS) }),
+    'audit.reverify': () => reverifySample(database, deps.sample ?? SAMPLE),
+  };
+}

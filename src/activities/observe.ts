@@ -1,0 +1,50 @@
+/** The observing power's only hands: one local activity, one statement. */
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { ObserveActivities } from '../domain/protocol/observe.js';
+import type { Database } from '../domain/sql.js';
+import { encodeEvents } from '../observe/trace-facade.js';
+import { appendEvents } from '../observe/trace-store.js';
+
+export interface ObserveLog {
+  warn(fields: object, message: string): void;
+}
+
+export type ObserveActivityDeps = {
+  readonly database: Database;
+  readonly log: ObserveLog;
+  readonly metrics?: { appended(events: number): void };
+  /** Aborts the statement when the activity is given up; Temporal's own, unless a test has no Temporal. */
+  readonly signal?: () => AbortSignal;
+};
+
+/** Closed, unknown, or not what it says: asking again changes nothing. */
+const FINAL: Readonly<Record<string, string>> = {
+  '55000': 'trace_closed',
+  P0002: 'run_unknown',
+  '22023': 'event_invalid',
+  '22P02': 'event_invalid',
+};
+
+export function createObserveActivities(deps: ObserveActivityDeps): ObserveActivities {
+  const signal = deps.signal ?? (() => Context.current().cancellationSignal);
+  return {
+    'observe.append': async ({ run, events }) => {
+      const encoded = encodeEvents(events);
+      if (!encoded.ok) throw ApplicationFailure.nonRetryable(encoded.problem, 'event_invalid');
+      try {
+        const head = await deps.database.transaction((sql) => appendEvents(sql, run, encoded.events), {
+          signal: signal(),
+        });
+        deps.metrics?.appended(events.length);
+        return head;
+      } catch (error) {
+        const code = (error as { code?: unknown } | null)?.code;
+        const final = typeof code === 'string' ? FINAL[code] : undefined;
+        const message = error instanceof Error ? error.message : 'unknown error';
+        deps.log.warn({ run, events: events.length, code }, `trace append failed: ${message}`);
+        if (final !== undefined) throw ApplicationFailure.nonRetryable(message, final);
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,32 @@
+/** Temporal's client as the auditor sees it: three questions and one signal. Makes no connection of its own. */
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { TemporalView } from '../audit/temporal-view.js';
+
+/** @param workflowType of governed runs */
+export function temporalViewOf(client: Client, workflowType = 'governedRun'): TemporalView {
+  return {
+    async describe(workflowId, temporalRunId) {
+      try {
+        const { status, runId } = await client.workflow.getHandle(workflowId, temporalRunId).describe();
+        return { status: status.name, temporalRunId: runId };
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return { status: 'NOT_FOUND', temporalRunId: null };
+        throw error;
+      }
+    },
+    async signalFinalize(workflowId, temporalRunId, said) {
+      try {
+        await client.workflow.getHandle(workflowId, temporalRunId).signal('finalize_run', said);
+        return true;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
+        throw error;
+      }
+    },
+    async *executions({ after, until }) {
+      const query = `WorkflowType = '${workflowType}' AND StartTime > '${after.toISOString()}' AND StartTime <= '${until.toISOString()}'`;
+      for await (const { workflowId, runId, startTime } of client.workflow.list({ query }))
+        yield { workflowId, temporalRunId: runId, startedAt: startTime };
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** Judges and signs one run, right after it ended. */
+import type { RunId } from '../domain/ids.js';
+import { uuidOf } from '../domain/ids.js';
+import type { CloseAnswer } from '../domain/protocol/audit.js';
+import type { Sql } from '../domain/sql.js';
+import type { Finding, VerdictStatus } from '../domain/verdict.js';
+import { checkApprovals } from './approval-checks.js';
+import { judgeDue } from './judge.js';
+import { signVerdicts } from './receipts.js';
+import type { SweepDeps } from './sweep.js';
+
+/**
+ * Another judge may hold the contract just now: then this one has nothing to do but to wait for that one's verdict.
+ * @param waits milliseconds between the looks
+ */
+export async function closeRun(
+  deps: SweepDeps,
+  run: RunId,
+  waits: readonly number[] = [20, 50, 100, 200],
+): Promise<CloseAnswer> {
+  const { database, measure } = deps;
+  await checkApprovals(database, deps.assertionKeys);
+  for (const wait of [0, ...waits]) {
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    const judged = await judgeDue(database, { runs: [run] });
+    for (const one of judged) if (one.written && one.status !== null) measure?.judged(one.status, 1);
+    await signVerdicts(database, deps.signer, run);
+    if (judged.length > 0 || !(await isDue(database, run))) break;
+  }
+  return readClose(database, run);
+}
+
+async function isDue(sql: Sql, run: RunId): Promise<boolean> {
+  const [row] = await sql.query(
+    'SELECT 1 AS due FROM audit.contracts WHERE run_id = $1 AND judge_after <= clock_timestamp()',
+    [uuidOf(run)],
+  );
+  return row !== undefined;
+}
+
+async function readClose(sql: Sql, run: RunId): Promise<CloseAnswer> {
+  const [row] = await sql.query<{
+    status: VerdictStatus;
+    revision: number;
+    findings: readonly Finding[];
+    n: bigint | null;
+  }>(
+    `SELECT v.status, v.revision, v.findings, r.n
+     FROM audit.v_verdicts v LEFT JOIN audit.receipts r ON (r.run_id, r.revision) = (v.run_id, v.revision)
+     WHERE v.run_id = $1`,
+    [uuidOf(run)],
+  );
+  if (row === undefined) return { status: null, revision: 0, findings: 0, receipt: null };
+  return {
+    status: row.status,
+    revision: row.revision,
+    findings: row.findings.length,
+    receipt: row.n === null ? null : Number(row.n),
+  };
+}

@@ -1,0 +1,13 @@
+/** Where the auditing power says what it did; a pino logger fits. Not evidence. */
+export interface AuditLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What it counts; dropped at will. */
+export interface AuditMeasure {
+  judged(status: string, count: number): void;
+  overdue(count: number): void;
+  reconciled(at: Date): void;
+}

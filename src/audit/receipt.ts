@@ -1,0 +1,83 @@
+/**
+ * What a receipt says. Built from the verdict row and what it judged, so that the same verdict always gives the same
+ * statement; canonical JSON, with counts that may grow large and evidence as text.
+ */
+import { canonicalJson } from '../domain/canonical-json.js';
+import { digest, DIGEST_TAGS } from '../domain/digest.js';
+import type { Digest } from '../domain/ids.js';
+import type { Finding, VerdictStatus } from '../domain/verdict.js';
+
+export type AckRecord = {
+  readonly n: number;
+  readonly domain: string;
+  readonly action: string;
+  readonly status: string;
+  /** JSON text as PostgreSQL writes it. */
+  readonly evidence: string;
+  readonly by: string;
+  readonly at: string;
+};
+export type AmendmentRecord = {
+  readonly n: number;
+  readonly step: number | null;
+  readonly attempt: number | null;
+  readonly hold: number | null;
+  readonly reason: string;
+  readonly runDeadline: string;
+  readonly finalizeDue: string;
+  readonly at: string;
+};
+export type Facts = {
+  readonly phase: string | null;
+  readonly outcome: string | null;
+  readonly traceLength: string;
+  readonly traceHash: string | null;
+  readonly allow: number;
+  readonly deny: number;
+  readonly pause: number;
+  readonly attempts: number;
+  readonly unknowns: number;
+  readonly spentMicros: string;
+  readonly spentTokens: string;
+  readonly policySets: readonly string[];
+  readonly priceTables: readonly string[];
+};
+type ReceiptContract = {
+  readonly digest: Digest;
+  readonly tenant: string;
+  readonly agent: string;
+  readonly profile: string;
+  readonly runDeadline: string;
+  readonly finalizeDue: string;
+  readonly expiresAt: string;
+};
+type ReceiptVerdict = {
+  readonly revision: number;
+  /** The revision this one takes the place of. */
+  readonly supersedes: number | null;
+  readonly status: VerdictStatus;
+  readonly findings: readonly Finding[];
+  readonly judgedAt: string;
+};
+export type Receipt = {
+  readonly version: 1;
+  /** Whose chain: the tenant, or `-` for strays. */
+  readonly chain: string;
+  readonly n: string;
+  /** Hash of receipt n − 1; zeros before the first. */
+  readonly prev: string;
+  readonly run: string;
+  /** Null for a stray. */
+  readonly contract: ReceiptContract | null;
+  readonly amendments: readonly AmendmentRecord[];
+  readonly acks: readonly AckRecord[];
+  readonly verdict: ReceiptVerdict;
+  /** Null for a stray, and where the judge could not read the data. */
+  readonly facts: Facts | null;
+};
+
+export const NO_RECEIPT = '0'.repeat(64);
+
+export const receiptText = (receipt: Receipt): string => canonicalJson(receipt);
+/** Names a receipt in the chain: over the JWS as it is stored. */
+export const receiptHash = (jws: string): Digest => digest(DIGEST_TAGS.receipt, jws);

@@ -1,0 +1,18 @@
+/**
+ * The little that the auditing power asks of Temporal: is it alive, please close, and which executions are there. An
+ * interface only: Temporal's client is handed in by activities/.
+ */
+import type { ExecutionStatus, Span } from './reconciler.js';
+import type { Execution } from './strays.js';
+
+export interface TemporalView {
+  /** Without `temporalRunId`: the latest execution of that workflow id. */
+  describe(
+    workflowId: string,
+    temporalRunId?: string,
+  ): Promise<{ readonly status: ExecutionStatus; readonly temporalRunId: string | null }>;
+  /** False when there is nobody to hear it. */
+  signalFinalize(workflowId: string, temporalRunId: string, said: { readonly by: string }): Promise<boolean>;
+  /** Executions of governed runs, open and closed, that started within the span. */
+  executions(span: Span): AsyncIterable<Execution>;
+}

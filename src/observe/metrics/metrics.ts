@@ -1,0 +1,84 @@
+/**
+ * What is measured. Recording never throws and never waits: a metric may be dropped, evidence may not, which is why this
+ * shares nothing with the trace. Labels are closed sets; anything else is counted as `other`.
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { INTENT_KINDS } from '../../domain/intent.js';
+import { OUTCOMES } from '../../domain/phases.js';
+import { VERDICT_STATUSES } from '../../domain/verdict.js';
+
+const EFFECTS = ['allow', 'deny', 'pause'] as const;
+const RESULTS = ['succeeded', 'failed', 'unknown'] as const;
+
+export type Metrics = {
+  runStarted(): void;
+  runFinished(outcome: string): void;
+  decided(what: { readonly effect: string; readonly kind: string; readonly seconds: number }): void;
+  attempted(what: { readonly kind: string; readonly result: string }): void;
+  spent(micros: bigint): void;
+  holdsOpen(count: number): void;
+  appended(events: number): void;
+  judged(status: string, count: number): void;
+  /** Runs past finalize_due that have no verdict yet. */
+  overdue(count: number): void;
+  reconciled(at: Date): void;
+  /** In the exposition format, for the metrics endpoint. */
+  text(): Promise<string>;
+  readonly contentType: string;
+};
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Counter({ name, help, labelNames, registers });
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+
+  const started = counter('rok_runs_started_total', 'Runs opened.');
+  const finished = counter('rok_runs_finished_total', 'Runs that reached a terminal phase.', ['outcome']);
+  const decisions = counter('rok_decisions_total', 'Decisions by effect and kind of intent.', ['effect', 'kind']);
+  const decisionSeconds = new Histogram({
+    name: 'rok_decision_duration_seconds',
+    help: 'Time of one decision, transaction included.',
+    buckets: [0.001, 0.002, 0.004, 0.008, 0.012, 0.025, 0.05, 0.1, 0.25, 1, 3],
+    registers,
+  });
+  const attempts = counter('rok_attempts_total', 'Attempts by kind and result.', ['kind', 'result']);
+  const spend = counter('rok_spend_micro_usd_total', 'Settled spend in millionths of a US dollar.');
+  const holds = gauge('rok_holds_open', 'Holds that wait.');
+  const appends = counter('rok_trace_events_appended_total', 'Trace events handed to the store.');
+  const verdicts = counter('rok_verdicts_total', 'Verdict revisions by status.', ['status']);
+  const overdue = gauge('rok_verdicts_overdue', 'Runs past finalize_due without a verdict.');
+  const reconciled = gauge('rok_reconcile_last_success_timestamp_seconds', 'When reconciling last succeeded.');
+
+  return {
+    runStarted: () => quietly(() => started.inc()),
+    runFinished: (outcome) => quietly(() => finished.inc({ outcome: known(OUTCOMES, outcome) })),
+    decided: ({ effect, kind, seconds }) =>
+      quietly(() => {
+        decisions.inc({ effect: known(EFFECTS, effect), kind: known(INTENT_KINDS, kind) });
+        decisionSeconds.observe(seconds);
+      }),
+    attempted: ({ kind, result }) =>
+      quietly(() => attempts.inc({ kind: known(INTENT_KINDS, kind), result: known(RESULTS, result) })),
+    spent: (micros) => quietly(() => spend.inc(Number(micros))),
+    holdsOpen: (count) => quietly(() => holds.set(count)),
+    appended: (events) => quietly(() => appends.inc(events)),
+    judged: (status, count) => quietly(() => verdicts.inc({ status: known(VERDICT_STATUSES, status) }, count)),
+    overdue: (count) => quietly(() => overdue.set(count)),
+    reconciled: (at) => quietly(() => reconciled.set(at.getTime() / 1000)),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+const known = (words: readonly string[], word: string): string => (words.includes(word) ? word : 'other');
+
+/** Whoever measures goes on whatever happens to the measurement. */
+function quietly(record: () => void): void {
+  try {
+    record();
+  } catch {
+    // A number that is no number: dropped.
+  }
+}

@@ -1,0 +1,151 @@
+/** Approvals are verified again by the audit: what the deciders' login made up is found, what an issuer signed is not touched. */
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
+import {
+  checkApproval,
+  checkApprovals,
+  type AssertionKeys,
+  type RecordedAct,
+} from '../../src/audit/approval-checks.js';
+import { judgeDue } from '../../src/audit/judge.js';
+import { createStack, type Stack } from '../stack/stack.js';
+import { aRun } from './facts.js';
+import { openAs, verdictsOf } from './judged.js';
+import { plant } from './plant.js';
+import type { OpenDatabase } from '../../src/platform/database.js';
+
+const AT = Math.floor(Date.now() / 1000);
+const ACTION = 'a'.repeat(64);
+
+let key: CryptoKey;
+let keys: AssertionKeys;
+let stranger: CryptoKey;
+let stack: Stack;
+let audit: OpenDatabase;
+beforeAll(async () => {
+  const [issuer, other] = await Promise.all([
+    generateKeyPair('EdDSA', { crv: 'Ed25519' }),
+    generateKeyPair('EdDSA', { crv: 'Ed25519' }),
+  ]);
+  key = issuer.privateKey;
+  stranger = other.privateKey;
+  keys = createLocalJWKSet({ keys: [{ ...(await exportJWK(issuer.publicKey)), kid: 'issuer-1', alg: 'EdDSA' }] });
+  stack = await createStack();
+  audit = await openAs(stack, 'audit');
+});
+afterAll(async () => {
+  await audit.close();
+  await stack.drop();
+});
+
+const assertion = (claims: JWTPayload = {}, signing = key): Promise<string> =>
+  new SignJWT({
+    sub: 'bob',
+    iss: 'https://issuer',
+    jti: 'j-1',
+    aud: 'rok/acme/r',
+    iat: AT,
+    exp: AT + 120,
+    verb: 'approve',
+    update: 'u-1',
+    action: ACTION,
+    roles: ['approver:finance', 'requester'],
+    ...claims,
+  })
+    .setProtectedHeader({ alg: 'EdDSA', kid: 'issuer-1' })
+    .sign(signing);
+const act = async (over: Partial<RecordedAct> = {}, claims: JWTPayload = {}): Promise<RecordedAct> => ({
+  runUuid: '',
+  updateId: 'u-1',
+  verb: 'approve',
+  actor: 'bob',
+  roles: ['approver:finance'],
+  issuer: 'https://issuer',
+  tokenId: 'j-1',
+  assertion: await assertion(claims),
+  actionDigest: ACTION,
+  at: new Date(AT * 1000).toISOString(),
+  workflowId: 'rok/acme/r',
+  profile: 'STRICT',
+  ...over,
+});
+
+it('passes what says what the row says, as of the time it was stored, however long ago', async () => {
+  expect(await checkApproval(await act(), keys)).toEqual({ ok: true, detail: 'verified' });
+  const yearAgo = AT - 31_536_000;
+  expect(
+    await checkApproval(
+      await act({ at: new Date(yearAgo * 1000).toISOString() }, { iat: yearAgo, exp: yearAgo + 60 }),
+      keys,
+    ),
+  ).toEqual({ ok: true, detail: 'verified' });
+  expect(await checkApproval(await act({ assertion: null, issuer: 'local', profile: 'STANDARD' }), keys)).toEqual({
+    ok: true,
+    detail: 'a local actor',
+  });
+});
+
+it.each<[string, Partial<RecordedAct>, JWTPayload]>([
+  ['no assertion, though the profile is STRICT', { assertion: null, issuer: 'local' }, {}],
+  ['no assertion of issuer https://issuer', { assertion: null, profile: 'STANDARD' }, {}],
+  ['it does not verify: ERR_JWS_INVALID', { assertion: 'nonsense' }, {}],
+  ['it does not verify: ERR_JWT_CLAIM_VALIDATION_FAILED', { workflowId: 'rok/acme/other' }, {}],
+  ['it does not verify: ERR_JWT_EXPIRED', { at: new Date((AT + 3_600) * 1000).toISOString() }, {}],
+  ['it lives longer than 5 minutes', {}, { exp: AT + 3_600 }],
+  ['it says otherwise about: actor', { actor: 'eve' }, {}],
+  ['it says otherwise about: issuer, token id', { issuer: 'other', tokenId: 'j-2' }, {}],
+  ['it says otherwise about: verb, update', { verb: 'reject', updateId: 'u-2' }, {}],
+  ['it says otherwise about: action', { actionDigest: 'b'.repeat(64) }, {}],
+  ['it says otherwise about: roles', { roles: ['admin'] }, {}],
+])('finds: %s', async (detail, over, claims) => {
+  expect(await checkApproval(await act(over, claims), keys)).toEqual({ ok: false, detail });
+});
+
+it('finds a signature of somebody else', async () => {
+  expect(await checkApproval(await act({ assertion: await assertion({}, stranger) }), keys)).toEqual({
+    ok: false,
+    detail: 'it does not verify: ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+  });
+});
+
+it('a forged approval becomes a finding, also of a run that was judged already; acts that were refused do not count', async () => {
+  const facts = aRun();
+  await plant(stack.admin, [facts]);
+  await judgeDue(audit);
+  const insert = `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, action_digest, allowed)
+    VALUES ($1, $2, 'approve', 'bob', '{approver:finance}', 'https://issuer', $3, $4, $5, $6)`;
+  const workflow = {
+    aud: `rok/acme/${facts.run}`,
+    iat: Math.floor(Date.now() / 1000),
+    exp: Math.floor(Date.now() / 1000) + 60,
+  };
+  await stack.admin.query(insert, [facts.run, 'u-1', 'j-1', await assertion(workflow), ACTION, true]);
+  await stack.admin.query(insert, [facts.run, 'u-2', null, 'refused nonsense', ACTION, false]);
+  expect(await checkApprovals(audit, keys)).toBe(1);
+  await judgeDue(audit);
+  expect(await verdictsOf(stack.admin, [facts.run])).toEqual([{ status: 'COMPLETE', findings: [] }]);
+
+  await stack.admin.query(insert, [
+    facts.run,
+    'u-3',
+    'j-3',
+    await assertion({ ...workflow, jti: 'j-3', update: 'u-3' }, stranger),
+    ACTION,
+    true,
+  ]);
+  expect(await checkApprovals(audit, keys)).toBe(1);
+  await judgeDue(audit);
+  expect(await verdictsOf(stack.admin, [facts.run])).toEqual([
+    {
+      status: 'INCOMPLETE',
+      findings: [
+        {
+          code: 'FORGED_APPROVAL',
+          blocking: true,
+          subject: 'u-3',
+          detail: 'it does not verify: ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+        },
+      ],
+    },
+  ]);
+});

@@ -1,0 +1,247 @@
+/** The contract: declared once, acknowledged by whose domain it is, amended within its life; nothing of it can be undone. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { contractDigest, parseContract } from '../../src/audit/contract.js';
+import { judgeDue } from '../../src/audit/judge.js';
+import { canonicalJson } from '../../src/domain/canonical-json.js';
+import type { Json } from '../../src/domain/json.js';
+import type { OpenDatabase } from '../../src/platform/database.js';
+import { createStack, type Stack } from '../stack/stack.js';
+import { aRun, newRun, TRACE_ACK } from './facts.js';
+import { openAs, verdictsOf } from './judged.js';
+import { plant } from './plant.js';
+
+let stack: Stack;
+let logins: Readonly<Record<'decide' | 'execute' | 'observe' | 'audit' | 'read', OpenDatabase>>;
+beforeAll(async () => {
+  stack = await createStack();
+  const [decide, execute, observe, audit, read] = await Promise.all([
+    openAs(stack, 'decide'),
+    openAs(stack, 'execute'),
+    openAs(stack, 'observe'),
+    openAs(stack, 'audit'),
+    openAs(stack, 'read'),
+  ]);
+  logins = { decide, execute, observe, audit, read };
+});
+afterAll(async () => {
+  await Promise.all(Object.values(logins).map((login) => login.close()));
+  await stack.drop();
+});
+
+type Declared = {
+  readonly digest: string;
+  readonly run_deadline: string;
+  readonly finalize_due: string;
+  readonly expires_at: string;
+};
+const declare = async (
+  run: string,
+  asked: string | null = null,
+  tenant = 'acme',
+  agent = 'desk',
+): Promise<Declared> => {
+  const [row] = await logins.decide.query<Declared>(
+    `SELECT encode(digest, 'hex') AS digest, run_deadline, finalize_due, expires_at FROM audit.declare($1, $2, $3, 'STANDARD', $4)`,
+    [run, tenant, agent, asked],
+  );
+  if (row === undefined) throw new Error('nothing was declared');
+  return row;
+};
+const ack = (
+  login: OpenDatabase,
+  run: string,
+  domain: string,
+  action: string,
+  status = 'done',
+  evidence: object = { table: 'decide.runs' },
+) =>
+  login.query<{ at: string }>('SELECT audit.ack($1, $2, $3, $4, $5::jsonb) AS at', [
+    run,
+    domain,
+    action,
+    status,
+    JSON.stringify(evidence),
+  ]);
+const amend = async (run: string, hold: number, reason: string, shift: string) => {
+  const [row] = await logins.decide.query<{ run_deadline: string; finalize_due: string }>(
+    'SELECT * FROM audit.amend($1, 1, 1, $2, $3, $4::interval)',
+    [run, hold, reason, shift],
+  );
+  return row;
+};
+const seconds = (from: string, to: string): number => Math.round((Date.parse(to) - Date.parse(from)) / 1000);
+
+describe('declaring', () => {
+  it('stores canonical bytes whose digest anyone can compute', async () => {
+    const run = newRun();
+    const declared = await declare(run, null, 'acme "quoted" \u0007 ü', 'desk');
+    const [row] = await stack.admin.query<{ bytes: string }>(
+      `SELECT convert_from(bytes, 'UTF8') AS bytes FROM audit.contracts WHERE run_id = $1`,
+      [run],
+    );
+    const contract = parseContract(row?.bytes ?? '');
+    expect(contractDigest(row?.bytes ?? '')).toBe(declared.digest);
+    expect(canonicalJson(contract as unknown as Json)).toBe(row?.bytes);
+    expect(
+      contract?.expectations.map(({ domain, action, condition, due }) => `${domain}/${action} ${condition} ${due}`),
+    ).toEqual([
+      'incidents/create_incident if_failed finalize',
+      'policies/evaluate_policy always finalize',
+      'orchestrator/finalize_run always finalize',
+      'logs/start_trace always open',
+    ]);
+    expect({ ...contract, declaredAt: '', expectations: [] }).toEqual({
+      version: 1,
+      run: `run_${run}`,
+      tenant: 'acme "quoted" \u0007 ü',
+      agent: 'desk',
+      profile: 'STANDARD',
+      declaredAt: '',
+      runDeadline: declared.run_deadline,
+      finalizeDue: declared.finalize_due,
+      expiresAt: declared.expires_at,
+      expectations: [],
+    });
+  });
+  it('lets a deadline shorten and never lengthen, and answers the same again', async () => {
+    const [short, long] = [newRun(), newRun()];
+    const soon = new Date(Date.now() + 5_000).toISOString();
+    expect(seconds(soon, (await declare(short, soon)).run_deadline)).toBe(0);
+    expect(await declare(short, null)).toEqual(await declare(short, soon));
+    const far = await declare(long, new Date(Date.now() + 86_400_000).toISOString());
+    expect(Math.abs(seconds(new Date().toISOString(), far.run_deadline) - 3_600)).toBeLessThan(5);
+    expect(seconds(far.run_deadline, far.finalize_due)).toBe(60);
+  });
+  it('takes the most specific terms and templates', async () => {
+    await stack.admin.query(
+      `INSERT INTO audit.terms VALUES ('globex', '*', '10 seconds', '5 seconds', '1 day'), ('globex', 'desk', '20 seconds', '5 seconds', '1 day')`,
+    );
+    await stack.admin.query(
+      `INSERT INTO audit.templates (name, tenant, domain, action, condition, due, due_after) VALUES ('globex-logs', 'globex', 'logs', 'start_trace', 'always', 'open', '7 seconds')`,
+    );
+    const run = newRun();
+    const declared = await declare(run, null, 'globex');
+    expect(seconds(declared.run_deadline, declared.finalize_due)).toBe(5);
+    const rows = await stack.admin.query(
+      `SELECT extract(epoch FROM e.due_at - c.declared_at)::int AS after FROM audit.v_expectations e JOIN audit.contracts c USING (run_id) WHERE run_id = $1 AND action = 'start_trace'`,
+      [run],
+    );
+    expect(rows).toEqual([{ after: 7 }]);
+  });
+  it("is the deciders' alone", async () => {
+    for (const login of [logins.execute, logins.observe, logins.audit, logins.read])
+      await expect(
+        login.query(`SELECT audit.declare(gen_random_uuid(), 'acme', 'desk', 'STANDARD', NULL)`),
+      ).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
+describe('acknowledging', () => {
+  it('is refused in a domain of another power, and for an unknown run', async () => {
+    const run = newRun();
+    await declare(run);
+    const foreign: readonly (readonly [OpenDatabase, string])[] = [
+      [logins.execute, 'orchestrator'],
+      [logins.execute, 'logs'],
+      [logins.observe, 'policies'],
+      [logins.observe, 'orchestrator'],
+      [logins.decide, 'logs'],
+      [logins.decide, 'incidents'],
+      [logins.audit, 'orchestrator'],
+      [logins.read, 'logs'],
+      [logins.decide, 'anything'],
+      [stack.admin, 'orchestrator'],
+    ];
+    for (const [login, domain] of foreign)
+      await expect(ack(login, run, domain, 'finalize_run')).rejects.toMatchObject({ code: '42501' });
+    await expect(ack(logins.decide, newRun(), 'orchestrator', 'finalize_run')).rejects.toMatchObject({ code: 'P0002' });
+    expect(await stack.admin.query('SELECT n FROM audit.acks WHERE run_id = $1', [run])).toEqual([]);
+  });
+  it('the same again is a no-op; a different one is kept beside the first', async () => {
+    const run = newRun();
+    await declare(run);
+    const first = await ack(logins.execute, run, 'policies', 'evaluate_policy', 'done', {
+      table: 'execute.evaluations',
+    });
+    expect(
+      await ack(logins.execute, run, 'policies', 'evaluate_policy', 'done', { table: 'execute.evaluations' }),
+    ).toEqual(first);
+    await ack(logins.execute, run, 'policies', 'evaluate_policy', 'failed', { table: 'execute.evaluations' });
+    expect(await stack.admin.query('SELECT n, status, by FROM audit.acks WHERE run_id = $1 ORDER BY n', [run])).toEqual(
+      [
+        { n: 1, status: 'done', by: 'rok_execute' },
+        { n: 2, status: 'failed', by: 'rok_execute' },
+      ],
+    );
+  });
+  it("is stamped after the contract's lock was given, not when it was asked for", async () => {
+    const run = newRun();
+    await declare(run);
+    let released = '';
+    const acked = await stack.admin.transaction(async (sql) => {
+      await sql.query('SELECT FROM audit.contracts WHERE run_id = $1 FOR NO KEY UPDATE', [run]);
+      const waiting = ack(logins.decide, run, 'orchestrator', 'finalize_run');
+      const blocked = `SELECT FROM pg_stat_activity WHERE usename = 'rok_decide' AND wait_event_type = 'Lock' AND datname = current_database()`;
+      while ((await stack.admin.query(blocked)).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      released = (await sql.query<{ at: string }>('SELECT clock_timestamp() AS at'))[0]?.at ?? '';
+      return { waiting };
+    });
+    const [row] = await acked.waiting;
+    expect((row?.at ?? '') > released).toBe(true);
+  });
+  it('a contract that an ack holds is skipped, and judged the next time', async () => {
+    const facts = aRun();
+    await plant(stack.admin, [facts]);
+    await stack.admin.transaction(async (sql) => {
+      await sql.query('SELECT FROM audit.contracts WHERE run_id = $1 FOR NO KEY UPDATE', [facts.run]);
+      await judgeDue(logins.audit);
+      expect(await verdictsOf(stack.admin, [facts.run])).toEqual([null]);
+    });
+    await judgeDue(logins.audit);
+    expect(await verdictsOf(stack.admin, [facts.run])).toEqual([{ status: 'COMPLETE', findings: [] }]);
+  });
+});
+
+describe('amending', () => {
+  it('moves both deadlines, gives back, and is idempotent per hold and reason', async () => {
+    const run = newRun();
+    const { run_deadline, finalize_due } = await declare(run);
+    const held = await amend(run, 1, 'hold_opened', '10 minutes');
+    expect([seconds(run_deadline, held?.run_deadline ?? ''), seconds(finalize_due, held?.finalize_due ?? '')]).toEqual([
+      600, 600,
+    ]);
+    expect(await amend(run, 1, 'hold_opened', '10 minutes')).toEqual(held);
+    const back = await amend(run, 1, 'hold_ended', '-4 minutes');
+    expect([seconds(run_deadline, back?.run_deadline ?? ''), seconds(finalize_due, back?.finalize_due ?? '')]).toEqual([
+      360, 360,
+    ]);
+    const [row] = await stack.admin.query(
+      'SELECT judge_after = finalize_due AS moved FROM audit.contracts WHERE run_id = $1',
+      [run],
+    );
+    expect(row).toEqual({ moved: true });
+  });
+  it('never passes expires_at, gives back only what was taken, and never shortens what was declared', async () => {
+    const run = newRun();
+    const { run_deadline, finalize_due, expires_at } = await declare(run);
+    const capped = await amend(run, 1, 'hold_opened', '30 days');
+    expect([capped?.finalize_due, seconds(capped?.run_deadline ?? '', capped?.finalize_due ?? '')]).toEqual([
+      expires_at,
+      60,
+    ]);
+    const back = await amend(run, 1, 'hold_ended', '-30 days');
+    expect(back).toEqual({ run_deadline, finalize_due });
+    expect(await amend(run, 2, 'hold_ended', '-30 days')).toEqual({ run_deadline, finalize_due });
+  });
+  it('changes nothing for a run that is final or overdue', async () => {
+    const run = newRun();
+    const { run_deadline, finalize_due } = await declare(run);
+    await ack(logins.decide, run, 'orchestrator', 'finalize_run');
+    expect(await amend(run, 1, 'hold_opened', '10 minutes')).toEqual({ run_deadline, finalize_due });
+    const late = aRun({ finalizeDueMs: -1_000, acks: [TRACE_ACK] });
+    const base = await plant(stack.admin, [late]);
+    expect(
+      seconds(base.toISOString(), (await amend(late.run, 1, 'hold_opened', '10 minutes'))?.finalize_due ?? ''),
+    ).toBe(-1);
+  });
+});

@@ -1,0 +1,137 @@
+/** Facts about a run as plain data: what tests plant in the database, and what the naive model judges. Times are milliseconds from now. */
+import { randomBytes } from 'node:crypto';
+
+export type AckFact = {
+  readonly domain: string;
+  readonly action: string;
+  readonly status: 'done' | 'failed' | 'rolled_back';
+  readonly evidence: Readonly<Record<string, string | number>>;
+  readonly atMs: number;
+};
+export type ExpectationFact = {
+  readonly domain: string;
+  readonly action: string;
+  readonly condition: 'always' | 'if_failed';
+  readonly due: 'open' | 'finalize';
+  readonly dueMs: number;
+};
+export type TryFact = {
+  readonly step: number;
+  readonly attempt: number;
+  readonly kind: 'model.call' | 'skill.call';
+  readonly access: 'read' | 'write' | null;
+  readonly decision: 'allow' | 'deny' | 'other action' | null;
+  readonly warrant: 'issued' | 'redeemed' | 'settled' | 'released' | 'forfeited' | 'other nonce' | null;
+  readonly result: 'succeeded' | 'failed' | 'unknown' | null;
+  readonly overMicros: number;
+};
+type TraceFact = {
+  readonly head: { readonly length: number; readonly hash: 'last' | 'wrong'; readonly closed: boolean } | null;
+  readonly seqs: readonly number[];
+};
+export type RunFacts = {
+  readonly run: string;
+  readonly tenant: string;
+  readonly profile: 'STRICT' | 'STANDARD' | 'OBSERVE_ONLY';
+  readonly finalizeDueMs: number;
+  readonly expectations: readonly ExpectationFact[];
+  readonly acks: readonly AckFact[];
+  readonly phase: string;
+  readonly outcome: string | null;
+  readonly evaluation: { readonly outcome: string; readonly kind: string } | null;
+  readonly incident: { readonly outcome: string } | null;
+  readonly tries: readonly TryFact[];
+  readonly trace: TraceFact;
+  readonly forged: readonly string[];
+  readonly refused: readonly string[];
+  readonly brokenSeqs: readonly number[];
+};
+
+let made = 0;
+/** Version 7 in shape; counted, so that tests never collide. */
+export function newRun(): string {
+  made += 1;
+  const time = (Date.now() * 1000 + made).toString(16).padStart(14, '0').slice(0, 12);
+  const random = randomBytes(8).toString('hex');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-8${random.slice(3, 6)}-${random.slice(4)}`;
+}
+
+const finalize = { condition: 'always', due: 'finalize' } as const;
+export const FOUR: readonly ExpectationFact[] = [
+  { domain: 'incidents', action: 'create_incident', condition: 'if_failed', due: 'finalize', dueMs: 0 },
+  { domain: 'policies', action: 'evaluate_policy', ...finalize, dueMs: 0 },
+  { domain: 'orchestrator', action: 'finalize_run', ...finalize, dueMs: 0 },
+  { domain: 'logs', action: 'start_trace', condition: 'always', due: 'open', dueMs: -50_000 },
+];
+
+export const TRACE_ACK: AckFact = {
+  domain: 'logs',
+  action: 'start_trace',
+  status: 'done',
+  evidence: { table: 'observe.events', seq: 1 },
+  atMs: -60_000,
+};
+export const POLICY_ACK: AckFact = {
+  domain: 'policies',
+  action: 'evaluate_policy',
+  status: 'done',
+  evidence: { table: 'execute.evaluations' },
+  atMs: -3_000,
+};
+export const INCIDENT_ACK: AckFact = {
+  domain: 'incidents',
+  action: 'create_incident',
+  status: 'done',
+  evidence: { table: 'execute.incident_occurrences' },
+  atMs: -2_500,
+};
+export const FINAL_ACK: AckFact = {
+  domain: 'orchestrator',
+  action: 'finalize_run',
+  status: 'done',
+  evidence: { table: 'decide.runs' },
+  atMs: -2_000,
+};
+
+export const aTry = (over: Partial<TryFact> = {}): TryFact => ({
+  step: 1,
+  attempt: 1,
+  kind: 'model.call',
+  access: null,
+  decision: 'allow',
+  warrant: 'settled',
+  result: 'succeeded',
+  overMicros: 0,
+  ...over,
+});
+
+/** A run that succeeded, everything in order: COMPLETE without a finding. */
+export const aRun = (over: Partial<RunFacts> = {}): RunFacts => ({
+  run: newRun(),
+  tenant: 'acme',
+  profile: 'STANDARD',
+  finalizeDueMs: 60_000,
+  expectations: FOUR,
+  acks: [TRACE_ACK, POLICY_ACK, FINAL_ACK],
+  phase: 'COMPLETED',
+  outcome: 'succeeded',
+  evaluation: { outcome: 'succeeded', kind: 'run.outcome' },
+  incident: null,
+  tries: [aTry()],
+  trace: { head: { length: 2, hash: 'last', closed: true }, seqs: [1, 2] },
+  forged: [],
+  refused: [],
+  brokenSeqs: [],
+  ...over,
+});
+
+/** A run that failed in an orderly way: COMPLETE too. */
+export const aFailedRun = (over: Partial<RunFacts> = {}): RunFacts =>
+  aRun({
+    phase: 'FAILED',
+    outcome: 'failed',
+    acks: [TRACE_ACK, POLICY_ACK, INCIDENT_ACK, FINAL_ACK],
+    evaluation: { outcome: 'failed', kind: 'run.outcome' },
+    incident: { outcome: 'failed' },
+    ...over,
+  });

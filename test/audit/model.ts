@@ -1,0 +1,141 @@
+/** The verdict once more, as naively as it can be said: one run at a time, straight from the design. Never shared with src. */
+import type { AckFact, ExpectationFact, RunFacts, TryFact } from './facts.js';
+
+export type ModelFinding = {
+  readonly code: string;
+  readonly blocking: boolean;
+  readonly subject: string;
+  readonly detail: string;
+};
+export type ModelVerdict = { readonly status: string; readonly findings: readonly ModelFinding[] };
+
+const TABLES: Readonly<Record<string, string>> = {
+  logs: 'observe.events',
+  policies: 'execute.evaluations',
+  incidents: 'execute.incident_occurrences',
+  orchestrator: 'decide.runs',
+};
+const TERMINAL = ['COMPLETED', 'FAILED'];
+
+/** Null while PENDING. `base` is when the facts were planted; it is judged a moment later. */
+export function judgeModel(facts: RunFacts, base: Date): ModelVerdict | null {
+  const iso = (ms: number): string => new Date(base.getTime() + ms).toISOString().replace('Z', '000Z');
+  const dones = facts.acks.filter(
+    (ack) => ack.action === 'finalize_run' && ack.domain === 'orchestrator' && ack.status === 'done',
+  );
+  const finalMs = dones.length === 0 ? null : Math.min(...dones.map((ack) => ack.atMs));
+  const overdue = facts.finalizeDueMs < 0;
+  if (finalMs === null && !overdue) return null;
+  const stale = finalMs === null ? overdue : finalMs > facts.finalizeDueMs;
+
+  const findings: ModelFinding[] = [];
+  const find = (code: string, blocking: boolean, subject: string, detail: string): void => {
+    findings.push({ code, blocking, subject, detail });
+  };
+  for (const expectation of facts.expectations) judgePromise(facts, expectation, finalMs !== null, iso, find);
+  facts.acks.forEach((ack, at) => judgeEvidence(facts, ack, at + 1, find));
+  for (const subject of new Set(facts.acks.map((ack) => `${ack.domain}/${ack.action}`)))
+    if (!facts.expectations.some((one) => `${one.domain}/${one.action}` === subject))
+      find('DRIFT', false, subject, 'acknowledged, never expected');
+  for (const one of facts.tries) judgeTry(facts, one, find);
+  judgeOutcome(facts, find);
+  judgeTrace(facts, finalMs !== null, find);
+  for (const id of facts.forged) find('FORGED_APPROVAL', true, id, 'forged');
+  for (const id of facts.refused) find('REFUSED_HISTORY', false, `${id}${facts.run}`, 'not_this_history');
+
+  const sorted = findings.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
+  return {
+    status: stale ? 'STALE' : findings.some((one) => one.blocking) ? 'INCOMPLETE' : 'COMPLETE',
+    findings: sorted,
+  };
+}
+
+type Find = (code: string, blocking: boolean, subject: string, detail: string) => void;
+const sortKey = (one: ModelFinding): string =>
+  [one.blocking ? '0' : '1', one.code, one.subject, one.detail].join('\u0001');
+
+function judgePromise(
+  facts: RunFacts,
+  promise: ExpectationFact,
+  final: boolean,
+  iso: (ms: number) => string,
+  find: Find,
+): void {
+  const subject = `${promise.domain}/${promise.action}`;
+  const acks = facts.acks.filter((ack) => ack.domain === promise.domain && ack.action === promise.action);
+  const last = acks.at(-1)?.status;
+  if (last === 'failed') find('FAILED', true, subject, 'acknowledged as failed');
+  if (last === 'rolled_back') find('ROLLED_BACK', true, subject, 'acknowledged as rolled_back');
+  const failed = facts.outcome !== null && facts.outcome !== 'succeeded';
+  if (promise.condition === 'if_failed' && !failed) return;
+  const dueMs = promise.due === 'finalize' ? facts.finalizeDueMs : promise.dueMs;
+  const doneMs = acks.filter((ack) => ack.status === 'done').map((ack) => ack.atMs);
+  const lacks = subject === 'orchestrator/finalize_run' ? doneMs.length === 0 : acks.length === 0;
+  if (lacks && (final || dueMs < 0)) find('MISSING', true, subject, `not acknowledged by ${iso(dueMs)}`);
+  const first = Math.min(...doneMs);
+  if (doneMs.length > 0 && first > dueMs)
+    find('LATE', subject === 'orchestrator/finalize_run', subject, `due ${iso(dueMs)}, acknowledged ${iso(first)}`);
+}
+
+function judgeEvidence(facts: RunFacts, ack: AckFact, n: number, find: Find): void {
+  if (ack.status !== 'done') return;
+  const lie = lieOf(facts, ack);
+  if (lie !== null) find('HOLLOW', true, `${ack.domain}/${ack.action}`, `ack ${n}: ${lie}`);
+}
+
+function lieOf(facts: RunFacts, { domain, evidence }: AckFact): string | null {
+  const { evaluation, incident, outcome, phase } = facts;
+  if (evidence['table'] !== TABLES[domain]) return `the evidence is not a row of ${TABLES[domain] ?? 'any domain'}`;
+  if (domain === 'logs') return facts.trace.seqs.some((seq) => seq === evidence['seq']) ? null : 'no such event';
+  if (domain === 'orchestrator') return TERMINAL.includes(phase) ? null : `the run is in phase ${phase}`;
+  if (domain === 'incidents') {
+    if (incident === null) return 'no incident';
+    return incident.outcome === outcome
+      ? null
+      : `the incident says ${incident.outcome}, the run ${outcome ?? 'nothing'}`;
+  }
+  if (evaluation === null) return 'no evaluation';
+  if (!['run.outcome', 'run.repair'].includes(evaluation.kind))
+    return 'the evaluation names no decision about the outcome';
+  return evaluation.outcome === outcome
+    ? null
+    : `the evaluation says ${evaluation.outcome}, the run ${outcome ?? 'nothing'}`;
+}
+
+function judgeTry(facts: RunFacts, one: TryFact, find: Find): void {
+  const subject = `step ${one.step} attempt ${one.attempt}`;
+  const allowed = one.decision === 'allow';
+  const warranted = one.warrant === 'redeemed' || one.warrant === 'settled' || one.warrant === 'forfeited';
+  if (!allowed) find('UNWARRANTED', true, subject, 'no decision allowed it');
+  else if (!warranted) find('UNWARRANTED', true, subject, 'no warrant was redeemed for it');
+  if (one.warrant !== null && one.overMicros > 0)
+    find('OVERRUN', true, subject, `${one.overMicros} micro-USD above the grant`);
+  if (one.result === 'unknown' || (one.result === null && TERMINAL.includes(facts.phase))) {
+    const cause = one.result === 'unknown' ? 'lost' : 'no result';
+    const later = facts.tries.some(
+      (other) => other.step === one.step && other.attempt > one.attempt && other.result === 'succeeded',
+    );
+    const mild = allowed && (one.kind === 'model.call' || one.access === 'read');
+    find('UNKNOWN_RESULT', !mild && !later, subject, later ? `${cause}, made good by a later attempt` : cause);
+  }
+}
+
+function judgeOutcome({ phase, outcome, incident }: RunFacts, find: Find): void {
+  if (!TERMINAL.includes(phase)) return;
+  if (outcome === 'succeeded' && incident !== null) find('MISMATCH', true, 'outcome', 'succeeded, with an incident');
+  if (outcome !== 'succeeded' && incident === null)
+    find('MISMATCH', true, 'outcome', `${outcome ?? ''}, without an incident`);
+}
+
+function judgeTrace({ trace, brokenSeqs }: RunFacts, final: boolean, find: Find): void {
+  const { head, seqs } = trace;
+  const contiguous = (length: number): boolean =>
+    Array.from({ length }, (_, at) => at + 1).every((seq) => seqs.includes(seq));
+  const broken = (detail: string): void => find('TRACE_BROKEN', true, 'trace', detail);
+  if (head === null) broken('no head');
+  else if (seqs.length !== head.length) broken(`the head says ${head.length} events, there are ${seqs.length}`);
+  else if (!contiguous(head.length)) broken('the numbers are not contiguous');
+  else if (head.hash === 'wrong') broken('the head is not the hash of the last event');
+  else if (!head.closed && final) broken('not closed');
+  for (const seq of brokenSeqs) find('TRACE_BROKEN', true, `event ${seq}`, 'does not follow');
+}

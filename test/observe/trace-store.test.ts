@@ -1,0 +1,191 @@
+/** The trace as PostgreSQL keeps it: numbered, hashed, idempotent, closed once, and append-only. */
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createObserveActivities } from '../../src/activities/observe.js';
+import { canonicalJson } from '../../src/domain/canonical-json.js';
+import { runIdOf, type RunId } from '../../src/domain/ids.js';
+import type { TraceEvent } from '../../src/domain/trace-event.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { newRun } from '../audit/facts.js';
+import { createStack, type Stack } from '../stack/stack.js';
+
+let stack: Stack;
+let observe: OpenDatabase;
+let decide: OpenDatabase;
+beforeAll(async () => {
+  stack = await createStack();
+  observe = await openDatabase(stack.urls.observe, { login: 'observe', applicationName: 'tests', max: 8 });
+  decide = await openDatabase(stack.urls.decide, { login: 'decide', applicationName: 'tests', max: 1 });
+});
+afterAll(async () => {
+  await Promise.all([observe.close(), decide.close()]);
+  await stack.drop();
+});
+
+const append = (run: RunId, events: readonly TraceEvent[]) =>
+  createObserveActivities({
+    database: observe,
+    log: { warn: () => undefined },
+    signal: () => new AbortController().signal,
+  })['observe.append']({ run, events });
+const event = (id: string, kind: TraceEvent['kind'] = 'step.decided', body: TraceEvent['body'] = {}): TraceEvent => ({
+  id,
+  kind,
+  body,
+});
+const created = event('run.created', 'run.created', { spec: 'a', name: 'ünïcode \u0000 "quoted"' });
+const closing = event('run.closing', 'run.closing', { outcome: 'succeeded' });
+
+async function declaredRun(): Promise<{ readonly run: RunId; readonly uuid: string; readonly root: string }> {
+  const uuid = newRun();
+  const [row] = await decide.query<{ root: string }>(
+    `SELECT encode(digest, 'hex') AS root FROM audit.declare($1, 'acme', 'desk', 'STANDARD', NULL)`,
+    [uuid],
+  );
+  return { run: runIdOf(uuid), uuid, root: row?.root ?? '' };
+}
+
+type EventRow = {
+  readonly seq: number;
+  readonly event_id: string;
+  readonly bytes: Buffer;
+  readonly micros: string;
+  readonly hash: string;
+};
+const eventsOf = (uuid: string) =>
+  stack.admin.query<EventRow>(
+    `SELECT seq::int, event_id, bytes, (extract(epoch FROM at) * 1000000)::bigint::text AS micros, encode(hash, 'hex') AS hash
+     FROM observe.events WHERE run_id = $1 ORDER BY seq`,
+    [uuid],
+  );
+
+describe('appending', () => {
+  it("chains every event from the contract's digest: tag, previous hash, number, microseconds, bytes", async () => {
+    const { run, uuid, root } = await declaredRun();
+    const head = await append(run, [created, event('1.1.decided'), closing]);
+    const rows = await eventsOf(uuid);
+    let hash = root;
+    for (const [index, row] of rows.entries()) {
+      const numbers = Buffer.alloc(16);
+      numbers.writeBigInt64BE(BigInt(index + 1));
+      numbers.writeBigInt64BE(BigInt(row.micros), 8);
+      hash = createHash('sha256')
+        .update('rok.trace.v1')
+        .update(Buffer.from(hash, 'hex'))
+        .update(numbers)
+        .update(row.bytes)
+        .digest('hex');
+      expect(row.hash).toBe(hash);
+    }
+    expect(head).toEqual({ length: 3, hash });
+    expect(rows.map((row) => row.bytes.toString())).toEqual(
+      [created, event('1.1.decided'), closing].map((one) => canonicalJson(one)),
+    );
+  });
+  it('acknowledges start_trace with its first event, once', async () => {
+    const { run, uuid } = await declaredRun();
+    await append(run, [created]);
+    await append(run, [event('1.1.decided')]);
+    expect(
+      await stack.admin.query('SELECT n, domain, action, status, evidence, by FROM audit.acks WHERE run_id = $1', [
+        uuid,
+      ]),
+    ).toEqual([
+      {
+        n: 1,
+        domain: 'logs',
+        action: 'start_trace',
+        status: 'done',
+        evidence: { table: 'observe.events', seq: 1 },
+        by: 'rok_observe',
+      },
+    ]);
+  });
+  it('an id that is there already is a no-op, whatever comes with it, also after the close', async () => {
+    const { run, uuid } = await declaredRun();
+    const first = await append(run, [created, event('1.1.decided', 'step.decided', { effect: 'allow' })]);
+    expect(await append(run, [event('1.1.decided', 'step.decided', { effect: 'deny' }), created])).toEqual(first);
+    const closed = await append(run, [
+      event('2.1.decided'),
+      event('2.1.decided', 'step.decided', { again: true }),
+      closing,
+    ]);
+    expect(closed.length).toBe(4);
+    expect(await append(run, [closing, created])).toEqual(closed);
+    expect((await eventsOf(uuid)).map((row) => [row.seq, row.event_id])).toEqual([
+      [1, 'run.created'],
+      [2, '1.1.decided'],
+      [3, '2.1.decided'],
+      [4, 'run.closing'],
+    ]);
+  });
+  it('takes nothing after run.closing, and then nothing of that call', async () => {
+    const { run, uuid } = await declaredRun();
+    await append(run, [created, closing]);
+    await expect(append(run, [created, event('late')])).rejects.toMatchObject({
+      type: 'trace_closed',
+      nonRetryable: true,
+    });
+    expect((await eventsOf(uuid)).length).toBe(2);
+  });
+  it('refuses what it does not know: a run without a contract, a kind, an id, a fraction, too much', async () => {
+    const { run } = await declaredRun();
+    await expect(append(runIdOf(newRun()), [created])).rejects.toMatchObject({ type: 'run_unknown' });
+    const bad: readonly (readonly TraceEvent[])[] = [
+      [],
+      [event('x', 'no.kind' as TraceEvent['kind'])],
+      [event('toString', 'toString' as TraceEvent['kind'])],
+      [event('')],
+      [event('a b')],
+      [event('x', 'step.decided', { half: 0.5 })],
+      [event('x', 'step.decided', { long: 'x'.repeat(65_536) })],
+      Array.from({ length: 257 }, (_, at) => event(`e.${at}`)),
+    ];
+    for (const events of bad)
+      await expect(append(run, events)).rejects.toMatchObject({ type: 'event_invalid', nonRetryable: true });
+    await expect(
+      observe.query(
+        `SELECT observe.append($1, '[{"id":"a","kind":"run.created","bytes":"{\\"id\\":\\"b\\",\\"kind\\":\\"run.created\\"}"}]')`,
+        [run.slice(4)],
+      ),
+    ).rejects.toMatchObject({ code: '22023' });
+  });
+  it('stays contiguous under many writers at once', async () => {
+    const { run, uuid } = await declaredRun();
+    await Promise.all(
+      Array.from({ length: 40 }, (_, at) =>
+        append(run, [created, event(`${at % 20}.1.decided`), event(`${at}.2.decided`)]),
+      ),
+    );
+    const rows = await eventsOf(uuid);
+    expect(rows.map((row) => row.seq)).toEqual(Array.from({ length: 61 }, (_, at) => at + 1));
+    expect(new Set(rows.map((row) => row.event_id)).size).toBe(61);
+  });
+});
+
+describe('what was observed', () => {
+  it('cannot be changed, deleted or truncated, by a superuser neither', async () => {
+    const { run } = await declaredRun();
+    await append(run, [created, closing]);
+    for (const statement of [
+      `UPDATE observe.events SET kind = 'step.decided'`,
+      'DELETE FROM observe.events',
+      'TRUNCATE observe.events',
+      'TRUNCATE observe.heads CASCADE',
+      'DELETE FROM observe.heads',
+      'UPDATE observe.heads SET length = length - 1',
+      'UPDATE observe.heads SET closed_at = NULL WHERE closed_at IS NOT NULL',
+    ])
+      await expect(stack.admin.query(statement)).rejects.toMatchObject({ code: '55000' });
+  });
+  it('is written by no login but through append, and append is for the observe login alone', async () => {
+    const { uuid } = await declaredRun();
+    for (const statement of [
+      `INSERT INTO observe.heads (run_id, hash) VALUES ('${uuid}', sha256(''))`,
+      'SELECT * FROM observe.events',
+      'UPDATE observe.heads SET length = 9',
+    ])
+      await expect(observe.query(statement)).rejects.toMatchObject({ code: '42501' });
+    await expect(decide.query(`SELECT observe.append('${uuid}', '[]')`)).rejects.toMatchObject({ code: '42501' });
+  });
+});
