@@ -10,6 +10,8 @@ export async function commandEnvironment(
   folder: string,
   own: NodeJS.ProcessEnv = process.env,
 ): Promise<NodeJS.ProcessEnv> {
-  const named = Object.entries(own).some(([name, value]) => NAMES_A_SERVER.test(name) && value !== undefined && value !== '');
+  const named = Object.entries(own).some(
+    ([name, value]) => NAMES_A_SERVER.test(name) && value !== undefined && value !== '',
+  );
   return named ? own : { ...(await readDevFile(folder)), ...own };
 }

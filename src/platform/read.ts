@@ -116,8 +116,14 @@ export const isSettled = (view: RunView): boolean => isTerminal(view.phase) && v
 /** A connection that broke is told from a statement that was wrong. */
 function explained(error: unknown, place: string): unknown {
   const code = sqlState(error) ?? '';
-  const lost = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P)/.test(code) || (code === '' && error instanceof Error && /terminated|timeout/i.test(error.message));
+  const lost =
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P)/.test(code) ||
+    (code === '' && error instanceof Error && /terminated|timeout/i.test(error.message));
   return lost
-    ? new RokError('postgres_unreachable', `PostgreSQL at \`${place}\` does not answer (${code === '' ? 'connection lost' : code})`, 'start it and ask again')
+    ? new RokError(
+        'postgres_unreachable',
+        `PostgreSQL at \`${place}\` does not answer (${code === '' ? 'connection lost' : code})`,
+        'start it and ask again',
+      )
     : error;
 }

@@ -20,12 +20,21 @@ export function toRokError(error: unknown, workflowId: string): unknown {
   if (error instanceof RokError) return error;
   if (error instanceof WorkflowUpdateFailedError) return fromFailure(error.cause ?? error);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
-    return new RokError('still_open', `\`${workflowId}\` did not answer in time`, 'see that a control worker runs, and ask again');
+    return new RokError(
+      'still_open',
+      `\`${workflowId}\` did not answer in time`,
+      'see that a control worker runs, and ask again',
+    );
   if (error instanceof WorkflowNotFoundError) return gone(error.message, workflowId);
   if (isGrpcServiceError(error)) {
-    if (error.code === GONE) return gone(error.details, workflowId);
-    if (AWAY.includes(error.code))
-      return new RokError('temporal_unreachable', `Temporal does not answer (${error.details})`, 'start it, or set `TEMPORAL_ADDRESS` to where it runs');
+    const code: number = error.code;
+    if (code === GONE) return gone(error.details, workflowId);
+    if (AWAY.includes(code))
+      return new RokError(
+        'temporal_unreachable',
+        `Temporal does not answer (${error.details})`,
+        'start it, or set `TEMPORAL_ADDRESS` to where it runs',
+      );
   }
   return fromFailure(error);
 }
@@ -52,6 +61,11 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
 /** Why a process could not start, for callers who act on codes. */
 export function fromStartError(error: unknown): unknown {
   if (!(error instanceof StartError)) return error;
-  const code: ErrorCode = error.exitCode !== 9 ? 'config_invalid' : error.code.startsWith('postgres') ? 'postgres_unreachable' : 'temporal_unreachable';
+  const code: ErrorCode =
+    error.exitCode !== 9
+      ? 'config_invalid'
+      : error.code.startsWith('postgres')
+        ? 'postgres_unreachable'
+        : 'temporal_unreachable';
   return new RokError(code, error.message, error.hint);
 }

@@ -16,7 +16,10 @@ interface DevFile {
 const fileIn = (folder: string): string => join(folder, 'dev.json');
 
 /** @returns takes it away again */
-export async function writeDevFile(folder: string, env: Readonly<Record<string, string>>): Promise<() => Promise<void>> {
+export async function writeDevFile(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Promise<() => Promise<void>> {
   const content: DevFile = { pid: process.pid, start: (await startOf(process.pid)) ?? '', env };
   await rm(fileIn(folder), { force: true });
   await writeFile(fileIn(folder), JSON.stringify(content), { mode: 0o600 });

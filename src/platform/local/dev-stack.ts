@@ -1,6 +1,6 @@
 /**
  * The servers of `rok dev`: PostgreSQL, migrated and with fresh passwords, Temporal with its Web UI, development keys; all
- * in one folder, which one process at a time may use. Deliberately without workers: whoever starts it starts those.
+ * in one folder. Deliberately without the folder's lock and without workers: whoever starts it sees to those.
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
@@ -10,15 +10,15 @@ import { openDatabase } from '../database.js';
 import { ensureLoginPasswords, loginUrl } from '../login-passwords.js';
 import { logins, type Login } from '../login.js';
 import { migrate } from '../migrate.js';
+import { sqlFolder } from '../sql-folder.js';
 import { writeDevFile } from './dev-file.js';
 import { ensureDevKeys, type DevKeys } from './dev-keys.js';
-import { lockFolder } from './folder-lock.js';
 import { startPostgres, type LocalPostgres } from './postgres.js';
 import { findTemporalCli } from './temporal-cli.js';
 import { startTemporal, type LocalTemporal } from './temporal-server.js';
 
 export interface DevStackOptions {
-  /** Where all of its data lies. */
+  /** Where all of its data lies; the caller holds its lock. */
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
   readonly log: (line: string) => void;
@@ -32,11 +32,10 @@ export interface DevStack {
   readonly temporal: LocalTemporal;
   /** Files that the migration ran just now. */
   readonly migrated: readonly string[];
-  /** Temporal, then PostgreSQL, then the lock. Stop the workers first. */
-  stop(): Promise<void>;
+  /** Temporal, then PostgreSQL. Stop the workers first. */
+  readonly stop: () => Promise<void>;
 }
 
-export const sqlFolder = fileURLToPath(new URL('../../../sql', import.meta.url));
 const checkout = fileURLToPath(new URL('../../../.rok', import.meta.url));
 const database = 'rok';
 
@@ -49,10 +48,12 @@ export async function startDevStack({ folder, env, log }: DevStackOptions): Prom
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const lock = await lockFolder(folder);
-    undo.push(() => lock.release());
     const keys = await ensureDevKeys(join(folder, 'keys'));
-    const cli = await findTemporalCli({ given: env['ROK_TEMPORAL_CLI'] || undefined, path: env['PATH'] ?? '', folder: checkout });
+    const cli = await findTemporalCli({
+      given: env['ROK_TEMPORAL_CLI'] || undefined,
+      path: env['PATH'] ?? '',
+      folder: checkout,
+    });
     const [postgres, temporal] = await both(
       () => startPostgres({ dataDir: join(folder, 'postgres'), log }),
       () => startTemporal({ cli, dbFile: join(folder, 'temporal.db'), log }),

@@ -112,7 +112,12 @@ async function untilHealthy(server: ServerProcess, address: string, namespaces: 
 }
 
 async function allThere(connection: Connection, namespaces: readonly string[]): Promise<void> {
-  await Promise.all(namespaces.map((namespace) => connection.workflowService.describeNamespace({ namespace })));
+  // All of them are awaited: a retry that is left behind would meet a closed connection and end the process.
+  const asked = await Promise.allSettled(
+    namespaces.map((namespace) => connection.workflowService.describeNamespace({ namespace })),
+  );
+  const refused = asked.find((one) => one.status === 'rejected');
+  if (refused !== undefined) throw refused.reason;
 }
 
 function pidFileOf(dbFile: string): string {

@@ -1,0 +1,63 @@
+/**
+ * The command line: knows the commands and turns every failure into two lines and an exit code. One file per command; those
+ * that start servers or workers are loaded only when they are asked for. It ends no process: main.ts does.
+ */
+import { Command } from 'commander';
+import { approvalAnswer } from './approval-answer.js';
+import { approvalList } from './approval-list.js';
+import { dev } from './dev.js';
+import { doctor } from './doctor.js';
+import { failureOf } from './failure.js';
+import { help } from './help.js';
+import { init } from './init.js';
+import { migrateCommand } from './migrate.js';
+import { reconcile } from './reconcile.js';
+import { runList } from './run-list.js';
+import { runShow } from './run-show.js';
+import { runStart } from './run-start.js';
+import { runSteer } from './run-steer.js';
+import { runWait } from './run-wait.js';
+import { runWatch } from './run-watch.js';
+import { token } from './token.js';
+import { verify } from './verify.js';
+
+import { attachIo, type Io } from './io.js';
+
+/** @param args without the program's own name @returns the exit code */
+export async function runCommand(args: readonly string[], io: Io): Promise<number> {
+  const program = createProgram(io);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return 0;
+  } catch (error) {
+    const { json, verbose } = program.opts<{ json?: boolean; verbose?: boolean }>();
+    const { exitCode, code, lines } = failureOf(error, verbose ?? false);
+    if (lines.length > 0)
+      io.err.write(
+        json === true
+          ? `${JSON.stringify({ error: code, message: lines[0], hint: lines[1] })}\n`
+          : `${lines.join('\n')}\n`,
+      );
+    return exitCode;
+  }
+}
+
+function createProgram(io: Io): Command {
+  const program = new Command('rok')
+    .description('governed, durable runs of LLM agents')
+    .version('0.1.0')
+    .option('--json', 'one JSON text per line on stdout')
+    .option('--verbose', 'show the stack of a failure')
+    .option('--data <folder>', 'where `rok dev` keeps its data, and finds it again', '.rok')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out.write(text), writeErr: (text) => io.err.write(text) });
+  attachIo(program, io);
+  for (const register of [dev, init, migrateCommand, doctor]) register(program);
+  const run = program.command('run').description('start, see and steer runs');
+  for (const register of [runStart, runList, runShow, runWatch, runWait, runSteer]) register(run);
+  const approval = program.command('approval').description('what waits for an answer, and the answers');
+  for (const register of [approvalList, approvalAnswer]) register(approval);
+  for (const register of [token, reconcile, verify, help]) register(program);
+  return program;
+}

@@ -1,0 +1,47 @@
+/** `rok run pause | resume | cancel | kill`: four verbs of one shape. Whether the actor may is decided by the run. */
+import type { Command } from 'commander';
+import { RokError } from '../domain/errors.js';
+import { actorOf, withActor, type ActorOptions } from './actor.js';
+import { inSession } from './session.js';
+
+type Options = ActorOptions & { readonly reason?: string; readonly yes?: boolean };
+
+const VERBS = {
+  pause: 'hold the run before its next step',
+  resume: 'go on with a run that an actor paused',
+  cancel: 'end the run in an orderly way',
+  kill: 'end the run now; returns when it has ended',
+} as const;
+type Verb = keyof typeof VERBS;
+
+/** What cannot be taken back is not done by accident. */
+const DESTRUCTIVE: readonly Verb[] = ['cancel', 'kill'];
+
+export function runSteer(run: Command): void {
+  for (const verb of Object.keys(VERBS) as Verb[]) steer(run, verb);
+}
+
+function steer(run: Command, verb: Verb): void {
+  const destructive = DESTRUCTIVE.includes(verb);
+  const command = run
+    .command(verb)
+    .argument('<run>', 'run id or workflow id')
+    .description(VERBS[verb])
+    .option('--reason <text>', 'why; kept with the act');
+  if (destructive) command.option('--yes', 'yes, end it');
+  withActor(command).action((name: string, options: Options, self: Command) =>
+    inSession(self, async ({ env, print, client }) => {
+      if (destructive && (options.yes !== true || options.reason === undefined))
+        throw new RokError('usage', `\`rok run ${verb}\` ends the run for good`, 'add `--yes` and `--reason <text>`');
+      const handle = await (await client()).get(name);
+      const named = actorOf(options, env);
+      const steered = await handle[verb]({
+        ...named,
+        ...(options.reason === undefined ? {} : { reason: options.reason }),
+      });
+      if (print.json) print.object({ run: name, verb, ...steered });
+      else print.data(`${verb}: done by ${steered.actor}`);
+      return 0;
+    }),
+  );
+}

@@ -1,0 +1,87 @@
+/** `rok token`: the development issuer. Signs one assertion for one message; prints it on stdout and nothing else. */
+import { randomUUID } from 'node:crypto';
+import { Option, type Command } from 'commander';
+import { RokError } from '../domain/errors.js';
+import { isDigest, workflowIdOf } from '../domain/ids.js';
+import { ACTOR_VERBS, type ActorVerb } from '../domain/protocol/decide.js';
+import { loadConfig } from '../platform/config.js';
+import { wholeNumber } from './actor.js';
+import { issueAssertion, LONGEST_S } from './issue.js';
+import { inSession, type Session } from './session.js';
+
+type Options = {
+  readonly as: string;
+  readonly role: readonly string[];
+  readonly verb: ActorVerb | 'start';
+  readonly run?: string;
+  readonly tenant?: string;
+  readonly id?: string;
+  readonly digest?: string;
+  readonly update?: string;
+  readonly seconds: number;
+};
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+export function token(program: Command): void {
+  program
+    .command('token')
+    .description('sign an assertion with ROK_ASSERTION_KEY (development issuer)')
+    .requiredOption('--as <name>', 'who acts')
+    .option('--role <role>', 'a role of the actor; may be repeated', collect, [])
+    .addOption(new Option('--verb <verb>', 'what for').choices(['start', ...ACTOR_VERBS]).makeOptionMandatory())
+    .option('--run <run>', 'run id or workflow id that it is for')
+    .option('--tenant <tenant>', 'for `start`: the tenant')
+    .option('--id <id>', 'for `start`: the id that the run will be started with')
+    .option('--digest <digest>', 'for `approve` and `reject`: of the held action')
+    .option('--update <id>', 'the message it is good for; one is made up unless given')
+    .option('--seconds <n>', 'how long it is good for, at most 300', wholeNumber, LONGEST_S)
+    .action((options: Options, command: Command) =>
+      inSession(command, async (session) => {
+        const { print } = session;
+        const { assertionKey } = loadConfig(session.env);
+        if (assertionKey === undefined)
+          throw new RokError(
+            'config_invalid',
+            '`ROK_ASSERTION_KEY` is not set',
+            'set it to the file of a private JWK; `rok dev` makes one',
+          );
+        const workflowId = await audienceOf(options, session);
+        const updateId = options.verb === 'start' ? '' : (options.update ?? randomUUID());
+        const { digest, verb, role: roles, as: subject, seconds: lifetimeS } = options;
+        const assertion = await issueAssertion(assertionKey, {
+          workflowId,
+          verb,
+          updateId,
+          subject,
+          roles,
+          lifetimeS,
+          ...(digest === undefined ? {} : { digest }),
+        });
+        if (print.json) print.object({ assertion, workflowId, verb, updateId: updateId === '' ? null : updateId });
+        else print.data(assertion);
+        return 0;
+      }),
+    );
+}
+
+async function audienceOf(options: Options, { reader }: Session): Promise<string> {
+  const { verb, run, tenant, id, digest } = options;
+  const answers = verb === 'approve' || verb === 'reject';
+  if (answers !== (digest !== undefined) || (digest !== undefined && !isDigest(digest)))
+    throw new RokError(
+      'usage',
+      answers ? `\`${verb}\` needs the digest of the held action` : `\`${verb}\` is for no action`,
+      answers ? 'add `--digest` as `rok approval list` shows it' : 'leave `--digest` out',
+    );
+  if (verb === 'start') {
+    if (tenant === undefined || id === undefined)
+      throw new RokError('usage', 'a start is for a tenant and an id', 'add `--tenant` and `--id`');
+    return workflowIdOf(tenant, id);
+  }
+  if (run === undefined) throw new RokError('usage', 'no run is named', 'add `--run <run>`');
+  if (run.startsWith('rok/')) return run;
+  const view = await (await reader()).run(run);
+  if (view === null) throw new RokError('run_unknown', `no run \`${run}\``, 'list them with `rok run list`');
+  return view.workflowId;
+}

@@ -1,0 +1,295 @@
+/**
+ * The programs' front door: start and steer runs through Temporal, see them through PostgreSQL. It decides nothing: whoever
+ * may do what is decided by the run itself, and a refusal comes back as a RokError with its code.
+ *
+ *     const rok = await RokClient.connect();
+ *     const { run } = await rok.start({ tenant: 'acme', agent: 'refund-desk', input: '…', actor: { local: 'alice' } });
+ *     const result = await run.result();
+ */
+import { randomUUID } from 'node:crypto';
+import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import type { ActorClaim } from './domain/actor.js';
+import { RokError } from './domain/errors.js';
+import { isRunId, workflowIdOf, type Digest } from './domain/ids.js';
+import { isTerminal } from './domain/phases.js';
+import type { ActorVerb } from './domain/protocol/decide.js';
+import type { RunSpec } from './domain/run-spec.js';
+import {
+  isSettled,
+  openReader,
+  type OpenHold,
+  type Reader,
+  type RunView,
+  type StoredReceipt,
+} from './platform/read.js';
+import { connectTemporal, temporalSettings } from './platform/temporal.js';
+import { fromStartError, toRokError } from './platform/temporal-failure.js';
+import type { Answer, RunResult, Steer, Steered } from './workflows/messages.js';
+
+export { RokError, type ErrorCode } from './domain/errors.js';
+export type { ActorClaim } from './domain/actor.js';
+export type { RunSpec } from './domain/run-spec.js';
+export type { Reader, RunView, StoredReceipt } from './platform/read.js';
+export type { RunResult, Steered } from './workflows/messages.js';
+
+/** What an assertion must be made for. `updateId` names the one message it is good for. */
+export type Purpose = {
+  readonly workflowId: string;
+  readonly verb: ActorVerb | 'start';
+  readonly updateId: string;
+  readonly digest?: Digest;
+};
+/** Who acts: a claim as it is, or how to get an assertion for just this act. */
+export type Acting = ActorClaim | ((purpose: Purpose) => Promise<ActorClaim>);
+export type Act = { readonly actor: Acting; readonly reason?: string; readonly updateId?: string };
+/** Without `hold` and `digest` the answer is for what is pending now; with them it must be exactly that. */
+export type AnswerAct = Act & { readonly hold?: number; readonly digest?: Digest };
+export type StartSpec = Omit<RunSpec, 'actor'> & { readonly actor: Acting };
+
+export interface GovernedRunHandle {
+  readonly workflowId: string;
+  /** Null while no control worker has opened the run yet. */
+  status(): Promise<RunView | null>;
+  /** Yields at every change until the run has ended and is judged, or `signal` aborts. */
+  watch(options?: { readonly signal?: AbortSignal; readonly everyMs?: number }): AsyncIterable<RunView>;
+  /** Waits for the end, however the run ends. */
+  result(): Promise<RunResult>;
+  pause(act: Act): Promise<Steered>;
+  resume(act: Act): Promise<Steered>;
+  cancel(act: Act): Promise<Steered>;
+  /** Returns when the run has ended. */
+  kill(act: Act): Promise<Steered>;
+  approve(act: AnswerAct): Promise<Steered>;
+  reject(act: AnswerAct): Promise<Steered>;
+  /** Asks the run to close; before its deadline that is noted and ignored. */
+  finalize(by: string): Promise<void>;
+  /** The latest; null while there is none. */
+  receipt(): Promise<StoredReceipt | null>;
+}
+
+export interface RokClient {
+  /** `started` is false when a run of this `id` was there before: it is the one you get. */
+  start(spec: StartSpec): Promise<{ readonly run: GovernedRunHandle; readonly started: boolean }>;
+  /** By run id or workflow id. @throws RokError run_unknown for a run id that nobody has */
+  get(name: string): Promise<GovernedRunHandle>;
+  reader(): Promise<Reader>;
+  /** For what this client does not offer. */
+  readonly temporal: Client;
+  close(): Promise<void>;
+}
+
+const POLL_MS = 250;
+const MAX_INPUT_BYTES = 1_900_000;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+export const RokClient = {
+  /** @throws RokError config_invalid or temporal_unreachable. PostgreSQL is connected when it is first needed. */
+  async connect(options: { readonly env?: NodeJS.ProcessEnv } = {}): Promise<RokClient> {
+    try {
+      const temporal = await connectTemporal(temporalSettings(options.env));
+      return clientOn(temporal.client, () => temporal.close(), options.env);
+    } catch (error) {
+      throw fromStartError(error);
+    }
+  },
+};
+
+function clientOn(client: Client, disconnect: () => Promise<void>, env: NodeJS.ProcessEnv | undefined): RokClient {
+  let opened: Promise<Reader> | undefined;
+  const reader = (): Promise<Reader> => {
+    opened ??= openReader(env).catch((error: unknown) => {
+      opened = undefined;
+      throw fromStartError(error);
+    });
+    return opened;
+  };
+  return {
+    temporal: client,
+    reader,
+    async start(spec) {
+      const workflowId = workflowIdOf(named('tenant', spec.tenant), named('id', spec.id ?? randomUUID()));
+      const actor = await claimOf(spec.actor, { workflowId, verb: 'start', updateId: '' });
+      const started = await startWorkflow(client, workflowId, { ...spec, actor });
+      return { run: handleOn(client, workflowId, reader), started };
+    },
+    async get(name) {
+      if (!isRunId(name)) return handleOn(client, name, reader);
+      const view = await (await reader()).run(name);
+      if (view === null) throw new RokError('run_unknown', `no run \`${name}\``, 'list them with `rok run list`');
+      return handleOn(client, view.workflowId, reader);
+    },
+    async close() {
+      const open = await opened?.catch(() => undefined);
+      await Promise.all([disconnect(), open?.close()]);
+    },
+  };
+}
+
+function named(field: string, text: string): string {
+  if (NAME.test(text)) return text;
+  throw new RokError(
+    'spec_invalid',
+    `${field} \`${text.slice(0, 140)}\` is not a name`,
+    'use at most 128 letters, digits, `.`, `_` and `-`, the first a letter or digit',
+  );
+}
+
+const claimOf = (actor: Acting, purpose: Purpose): Promise<ActorClaim> =>
+  typeof actor === 'function' ? actor(purpose) : Promise.resolve(actor);
+
+async function startWorkflow(client: Client, workflowId: string, spec: RunSpec): Promise<boolean> {
+  const bytes = Buffer.byteLength(JSON.stringify(spec));
+  if (bytes > MAX_INPUT_BYTES)
+    throw new RokError(
+      'spec_invalid',
+      `the spec has ${bytes} bytes, more than Temporal takes`,
+      `keep it under ${MAX_INPUT_BYTES} bytes`,
+    );
+  try {
+    await client.workflow.start('governedRun', {
+      taskQueue: 'rok-control',
+      workflowId,
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      args: [spec],
+      // No prompt text: whoever may list workflows reads this.
+      staticSummary: [spec.agent, spec.labels?.['goal']]
+        .filter((part) => part !== undefined)
+        .join(': ')
+        .slice(0, 200),
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+    throw toRokError(error, workflowId);
+  }
+}
+
+function handleOn(client: Client, workflowId: string, reader: () => Promise<Reader>): GovernedRunHandle {
+  const handle = client.workflow.getHandle(workflowId);
+  const status = async (): Promise<RunView | null> => (await reader()).run(workflowId);
+  const steer = (verb: ActorVerb) => (act: Act) => update(handle, verb, act, {});
+  const answer = (verb: 'approve' | 'reject') => async (act: AnswerAct) =>
+    update(handle, verb, act, await held(act, workflowId, status));
+  const self: GovernedRunHandle = {
+    workflowId,
+    status,
+    watch: ({ signal, everyMs = POLL_MS } = {}) => changes(status, everyMs, signal),
+    result: () => resultOf(handle, status),
+    pause: steer('pause'),
+    resume: steer('resume'),
+    cancel: steer('cancel'),
+    async kill(act) {
+      const steered = await steer('kill')(act);
+      await resultOf(handle, status);
+      return steered;
+    },
+    approve: answer('approve'),
+    reject: answer('reject'),
+    async finalize(by) {
+      await handle.signal('finalize_run', { by }).catch((error: unknown) => {
+        throw toRokError(error, workflowId);
+      });
+    },
+    async receipt() {
+      const view = await status();
+      return view === null ? null : (await reader()).receipt(view.run);
+    },
+  };
+  return self;
+}
+
+type Held = Pick<Answer, 'hold' | 'digest'>;
+
+async function held(act: AnswerAct, workflowId: string, status: () => Promise<RunView | null>): Promise<Held> {
+  if (act.hold !== undefined && act.digest !== undefined) return { hold: act.hold, digest: act.digest };
+  const pending = (await status())?.hold ?? null;
+  if (pending === null || pending.digest === null || otherThan(pending, act))
+    throw new RokError(
+      'hold_unknown',
+      `\`${workflowId}\` has no such pending hold`,
+      'see what is pending with `rok approval list`',
+    );
+  return { hold: pending.hold, digest: pending.digest };
+}
+
+const otherThan = (pending: OpenHold, act: AnswerAct): boolean =>
+  (act.hold ?? pending.hold) !== pending.hold || (act.digest ?? pending.digest) !== pending.digest;
+
+async function update(
+  handle: WorkflowHandle,
+  verb: ActorVerb,
+  act: Act,
+  about: Held | Record<string, never>,
+): Promise<Steered> {
+  const updateId = act.updateId ?? randomUUID();
+  const purpose = {
+    workflowId: handle.workflowId,
+    verb,
+    updateId,
+    ...('digest' in about ? { digest: about.digest } : {}),
+  };
+  const message: Steer = {
+    actor: await claimOf(act.actor, purpose),
+    ...(act.reason === undefined ? {} : { reason: act.reason }),
+    ...about,
+  };
+  try {
+    return await handle.executeUpdate<Steered, [Steer]>(verb, { args: [message], updateId });
+  } catch (error) {
+    throw toRokError(error, handle.workflowId);
+  }
+}
+
+async function* changes(
+  status: () => Promise<RunView | null>,
+  everyMs: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<RunView> {
+  let last = '';
+  while (signal?.aborted !== true) {
+    const view = await status();
+    if (view !== null) {
+      const { asOf: _readAt, ...rest } = view;
+      const now = JSON.stringify(rest);
+      if (now !== last) yield view;
+      last = now;
+      if (isSettled(view)) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
+
+/** The workflow's own answer; where the workflow was ended from outside, what the database says once the run is repaired. */
+async function resultOf(handle: WorkflowHandle, status: () => Promise<RunView | null>): Promise<RunResult> {
+  try {
+    return (await handle.result()) as RunResult;
+  } catch (error) {
+    const mapped = toRokError(error, handle.workflowId);
+    if (mapped instanceof RokError) throw mapped;
+    const first = await status();
+    if (first === null)
+      throw new RokError(
+        'run_not_succeeded',
+        `\`${handle.workflowId}\` ended before it was opened`,
+        'look at it in the Temporal Web UI',
+      );
+    for await (const view of changes(status, POLL_MS, undefined)) if (isTerminal(view.phase)) return fromView(view);
+    throw error;
+  }
+}
+
+function fromView(view: RunView): RunResult {
+  return {
+    run: view.run,
+    phase: view.phase,
+    outcome: view.outcome ?? 'forced',
+    detail: view.detail,
+    verdict: view.verdict,
+    receipt: view.receipt === null ? null : Number(view.receipt),
+    decisions: view.decisions,
+    attempts: view.attempts,
+    spentMicros: view.spentMicros,
+    traceEvents: view.traceEvents,
+    answer: null,
+  };
+}

@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { RokClient, RokError, type RunView } from '../../src/client.js';
+import { createRig, eventually, type Rig } from '../cli/rig.js';
+
+let rig: Rig;
+let client: RokClient;
+beforeAll(async () => {
+  rig = await createRig();
+  client = await RokClient.connect({ env: rig.env });
+});
+afterAll(async () => {
+  await client.close();
+  await rig.stop();
+});
+
+const alice = { local: 'alice' };
+const bob = { local: 'bob', roles: ['approver:finance'] };
+const spec = { tenant: 'acme', agent: 'refund-desk', input: 'the refunds', actor: alice };
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'no error',
+    (error: unknown) => (error instanceof RokError ? error.code : String(error)),
+  );
+
+describe('the client', () => {
+  it('starts a run once per id, watches it through its hold to the end, and gives result and receipt', async () => {
+    const { run, started } = await client.start({ ...spec, id: 'once' });
+    const again = await client.start({ ...spec, id: 'once', input: 'something else' });
+    expect([started, again.started, again.run.workflowId]).toEqual([true, false, 'rok/acme/once']);
+
+    const seen: RunView[] = [];
+    for await (const view of run.watch({ everyMs: 50 })) {
+      seen.push(view);
+      if (view.hold !== null && view.hold.given === 0 && seen.filter(({ hold }) => hold !== null).length === 1) {
+        expect(await codeOf(run.approve({ actor: bob, hold: 2 }))).toBe('hold_unknown');
+        expect(await codeOf(run.approve({ actor: alice }))).toBe('actor_refused');
+        expect(await run.approve({ actor: bob, reason: 'seen' })).toEqual({
+          actor: 'local:bob',
+          hold: 1,
+          resolution: 'approved',
+          given: 1,
+          quorum: 1,
+        });
+      }
+    }
+    const last = seen.at(-1);
+    expect(last).toMatchObject({
+      phase: 'COMPLETED',
+      outcome: 'succeeded',
+      verdict: 'COMPLETE',
+      hold: null,
+      findings: [],
+    });
+
+    const result = await run.result();
+    expect(result).toMatchObject({
+      run: last?.run,
+      outcome: 'succeeded',
+      verdict: 'COMPLETE',
+      decisions: last?.decisions,
+      attempts: last?.attempts,
+      spentMicros: last?.spentMicros,
+      traceEvents: last?.traceEvents,
+    });
+    const receipt = await eventually(() => run.receipt());
+    expect(receipt).toMatchObject({ run: result.run, tenant: 'acme', revision: 1 });
+    const byRunId = await client.get(result.run);
+    expect(byRunId.workflowId).toBe(run.workflowId);
+    expect(await codeOf(byRunId.pause({ actor: alice }))).toBe('run_closed');
+  }, 60_000);
+
+  it('pauses, resumes and cancels as the requester, and is told when it may not', async () => {
+    const { run } = await client.start(spec);
+    const held = await eventually(async () => ((await run.status())?.hold === null ? null : run.status()));
+    expect(held.hold?.what).toContain('orders.refund@1');
+    expect(await codeOf(run.resume({ actor: alice }))).toBe('actor_refused');
+    expect(await codeOf(run.cancel({ actor: { local: 'mallory' } }))).toBe('actor_refused');
+    expect(await run.cancel({ actor: alice, reason: 'not needed' })).toEqual({ actor: 'local:alice' });
+    expect(await run.result()).toMatchObject({ phase: 'FAILED', outcome: 'cancelled', verdict: 'COMPLETE' });
+  }, 60_000);
+
+  it('ends a run whose workflow was terminated from outside with what the database says once it is repaired', async () => {
+    const { run } = await client.start(spec);
+    await eventually(async () => (await run.status())?.hold);
+    await client.temporal.workflow.getHandle(run.workflowId).terminate('a drill');
+    // The hold moved the deadline by an hour, and only past it is the workflow looked for.
+    const { run: name } = (await run.status()) ?? { run: '' };
+    await rig.stack.admin.query('UPDATE audit.contracts SET run_deadline = clock_timestamp() WHERE run_id = $1', [
+      name.slice('run_'.length),
+    ]);
+    expect(await run.result()).toMatchObject({ phase: 'FAILED', outcome: 'forced' });
+  }, 90_000);
+
+  it('gives typed errors for what is not there and for what cannot be', async () => {
+    expect(await codeOf(client.get('run_00000000-0000-7000-8000-000000000000'))).toBe('run_unknown');
+    expect(await codeOf((await client.get('rok/acme/nobody')).result())).toBe('run_unknown');
+    expect(await codeOf((await client.get('rok/acme/nobody')).cancel({ actor: alice }))).toBe('run_unknown');
+    expect(await (await client.get('rok/acme/nobody')).status()).toBeNull();
+    expect(await codeOf(client.start({ ...spec, tenant: '../etc' }))).toBe('spec_invalid');
+    expect(await codeOf(client.start({ ...spec, input: 'x'.repeat(2_000_000) }))).toBe('spec_invalid');
+    const denied = await client.start({ ...spec, agent: 'nobody' });
+    expect(await denied.run.result()).toMatchObject({ phase: 'FAILED', outcome: 'denied', verdict: 'COMPLETE' });
+  }, 60_000);
+});
