@@ -6,6 +6,7 @@ import { errors as joseErrors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import type { Actor, ActorClaim } from '../domain/actor.js';
 import type { Reason } from '../domain/decision.js';
 import { ruleId } from '../domain/ids.js';
+import { isActorClaim } from '../domain/run-spec.js';
 import type { ActorVerb } from '../domain/protocol/decide.js';
 
 /** What an assertion must be for. */
@@ -35,6 +36,9 @@ const refuse = (name: string, rule: string, text: string): VerifiedClaim => ({
 /** @param keys null when the deployment has no key set: then no assertion verifies */
 export function createClaimVerifier(keys: JWTVerifyGetKey | null): ClaimVerifier {
   return async (claim, purpose) => {
+    // An update's claim comes from outside as it is; only a spec's was parsed.
+    if (!isActorClaim(claim))
+      return refuse('unknown', 'access.assertion', 'an actor is { assertion } or { local, roles? }');
     if ('local' in claim) {
       if (purpose.requireAssertion)
         return refuse(`local:${claim.local}`, 'access.assertion', 'this profile requires a signed assertion');

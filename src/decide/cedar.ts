@@ -39,6 +39,7 @@ export type Policies = {
   check(intent: Intent, snapshot: Snapshot): CheckResult;
 };
 
+const MAX_SLA_MS = 30 * 86_400_000;
 const ALLOW_ALL = 'permit (principal, action, resource);';
 
 /**
@@ -110,7 +111,7 @@ function parsePolicy(file: string, text: string, index: number): Policy {
     forbids: parsed.json.effect === 'forbid',
     actions: actionsOf(parsed.json.action),
   };
-  if (roleOf(policy) === 'pause') pauseTerms(policy);
+  checkAnnotations(policy);
   return policy;
 }
 
@@ -133,6 +134,18 @@ function roleOf(policy: Policy): Role {
   return policy.annotations['effect'] === 'pause' ? 'pause' : 'decide';
 }
 
+/** A misspelt annotation must not quietly make another rule of it. */
+function checkAnnotations(policy: Policy): void {
+  const { effect, mode } = policy.annotations;
+  const wrong = (text: string): never => {
+    throw new RokError('policy_invalid', `policy \`${policy.id}\`: ${text}`);
+  };
+  if (effect !== undefined && effect !== 'pause') wrong('`@effect` must be pause');
+  if (mode !== undefined && mode !== 'shadow') wrong('`@mode` must be shadow');
+  if (!policy.forbids && (effect !== undefined || mode !== undefined)) wrong('`@effect` and `@mode` are for a forbid');
+  if (effect === 'pause') pauseTerms(policy);
+}
+
 function pauseTerms(policy: Policy): PauseTerms {
   const { sla, quorum, on_timeout: onTimeout, authority } = policy.annotations;
   const voices = Number(quorum ?? '1');
@@ -141,11 +154,13 @@ function pauseTerms(policy: Policy): PauseTerms {
     if (!Number.isInteger(voices) || voices < 1 || voices > 16) throw new RangeError(`\`@quorum\` must be 1 to 16`);
     if (timeout !== 'terminate' && timeout !== 'continue' && timeout !== 'escalate')
       throw new RangeError('`@on_timeout` must be terminate, continue or escalate');
+    const slaMs = durationMs(sla ?? '1h');
+    if (slaMs > MAX_SLA_MS) throw new RangeError('`@sla` must be at most 30d');
     return {
       reason: 'APPROVAL_REQUIRED',
       authority: authority ?? 'operator',
       quorum: voices,
-      slaMs: durationMs(sla ?? '1h'),
+      slaMs,
       onTimeout: timeout,
     };
   } catch (error) {

@@ -19,6 +19,7 @@ import type { Deciders } from './deciders.js';
 import { writeDecision } from './decision-row.js';
 import { endHold, openHolds } from './holds.js';
 import { fence, settleAndReserve, settlementOf } from './ledger.js';
+import { storable } from '../domain/text.js';
 import { lockRun, openWarrants, type RunRow } from './run-row.js';
 import { agentFacts, nothingAsked, type Snapshot } from './snapshot.js';
 
@@ -33,7 +34,7 @@ async function latchRow(sql: Sql, run: RunId, row: RunRow, outcome: Outcome, det
   if (!moved.ok) return row.outcome ?? outcome;
   await sql.query(
     'UPDATE decide.runs SET phase = $2, outcome = $3, detail = $4, latched_at = clock_timestamp() WHERE run_id = $1',
-    [uuidOf(run), moved.state.phase, outcome, detail.slice(0, 2000)],
+    [uuidOf(run), moved.state.phase, outcome, storable(detail, 2000)],
   );
   for (const hold of await openHolds(sql, run)) await endHold(sql, run, hold, 'ended');
   return outcome;

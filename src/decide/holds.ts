@@ -18,6 +18,7 @@ export type HoldRow = {
   readonly resolution: HoldResolution | null;
 };
 
+/** A hold with a number was asked for by no decision, so it names no step. */
 export async function openHold(
   sql: Sql,
   run: RunId,
@@ -37,8 +38,8 @@ export async function openHold(
     ON CONFLICT DO NOTHING`,
     [
       uuidOf(run),
-      hold.terms.reason === 'MANUAL' ? null : hold.step,
-      hold.terms.reason === 'MANUAL' ? null : hold.attempt,
+      hold.number === undefined ? hold.step : null,
+      hold.number === undefined ? hold.attempt : null,
       hold.actionDigest,
       hold.terms.reason,
       hold.terms.authority,
@@ -49,7 +50,10 @@ export async function openHold(
       hold.number ?? null,
     ],
   );
-  const [row] = await holdRows(sql, run, 'ORDER BY hold DESC LIMIT 1');
+  const [row] =
+    hold.number === undefined
+      ? await holdRows(sql, run, 'AND step = $2 AND attempt = $3', [hold.step, hold.attempt])
+      : await holdRows(sql, run, 'AND hold = $2', [hold.number]);
   if (row === undefined) throw new Error('the hold just written is not there');
   await shift(sql, run, row, 'hold_opened', 'until - opened_at');
   return row;

@@ -77,6 +77,11 @@ export function settlementOf(prices: PriceTable, warrant: OpenWarrant): Settleme
   };
 }
 
+/** Above the bound means that the provider did not keep to the limit it was given. */
+export const tookMore = (warrant: OpenWarrant, settlement: Settlement | undefined): boolean =>
+  settlement?.state === 'settled' &&
+  (BigInt(settlement.micros) > BigInt(warrant.bound_micros) || settlement.tokens > warrant.bound_tokens);
+
 export type ReserveAsk = {
   readonly step: number;
   readonly attempt: number;

@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS, tighten } from '../domain/limits.js';
 import { PROFILE_RULES, stricter, type Profile } from '../domain/profiles.js';
 import { parseRunSpec, type ParsedSpec, type RunSpec } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
+import { usedBefore } from './acts.js';
 import type { Caller } from './caller.js';
 import type { Deciders } from './deciders.js';
 import { writeDecision } from './decision-row.js';
@@ -33,7 +34,7 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
   const agent = deciders.agents.get(agentName) ?? null;
   const facts = await readOpenFacts(sql, tenant, agentName);
   const profile = stricter(facts.profile ?? deciders.profile, spec?.profile);
-  const claimant = await claimantOf(deciders, caller, spec, facts.now_ms, profile);
+  const claimant = await claimantOf(sql, deciders, caller, spec, facts.now_ms, profile);
   const limits = tighten(agent?.limits ?? DEFAULT_LIMITS, spec?.limits ?? {});
   const run: NewRun = {
     uuid: deciders.newRunUuid(),
@@ -63,7 +64,7 @@ function problemsOf(parsed: ParsedSpec, unknownAgent: string | null, claimant: C
     ...(unknownAgent === null
       ? []
       : [{ code: 'agent_unknown' as const, text: `no agent \`${unknownAgent}\` is configured` }]),
-    ...(claimant.refused === null ? [] : [{ code: 'actor_refused' as const, text: claimant.refused }]),
+    ...(claimant.refused === null || !parsed.ok ? [] : [{ code: 'actor_refused' as const, text: claimant.refused }]),
   ];
 }
 
@@ -126,6 +127,7 @@ export const startIntent = (agent: string, specDigest: Digest, attempt: number):
 });
 
 async function claimantOf(
+  sql: Sql,
   deciders: Deciders,
   caller: Caller,
   spec: RunSpec | null,
@@ -138,13 +140,15 @@ async function claimantOf(
     assertion: null,
     refused: null,
   };
-  if (spec === null) return nobody;
+  // Nobody was verified, so nobody was allowed: the act must not read as an approval.
+  if (spec === null) return { ...nobody, refused: 'the spec does not parse' };
   const requireAssertion = PROFILE_RULES[profile].requireAssertion;
   const purpose = { workflowId: caller.workflowId, verb: 'start' as const, nowMs, requireAssertion };
   const verified = await deciders.verifyClaim(spec.actor, purpose);
   if (!verified.ok)
     return { ...nobody, actor: { ...nobody.actor, name: verified.name }, refused: verified.reason.text };
   const { tokenId, ...actor } = verified.actor;
+  if (await usedBefore(sql, tokenId)) return { ...nobody, actor, refused: 'the assertion was used before' };
   return {
     actor,
     tokenId: tokenId ?? null,

@@ -6,6 +6,7 @@ import type { Notice, Reason, Ruling } from '../domain/decision.js';
 import { iso, ruleId, type RuleId } from '../domain/ids.js';
 import type { Intent } from '../domain/intent.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
+import { storable } from '../domain/text.js';
 import type { Policies } from './cedar.js';
 import { checkBudgets } from './checks/budgets.js';
 import { deny, type CheckResult, type Objection, type PolicyCheck } from './checks/check.js';
@@ -42,7 +43,7 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
         .map((one) => guarded(one.id, () => asResult(one.check(intent, snapshot)))),
     ];
     return {
-      objections: results.flatMap((result) => result.objections),
+      objections: results.flatMap((result) => result.objections).map(speakable),
       notices: results.flatMap((result) => result.notices ?? []),
       determining: results.flatMap((result) => result.determining ?? []),
     };
@@ -56,6 +57,12 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
     },
   };
 }
+
+/** A reason is stored as JSON, traced and told to the model, and may quote what came from outside. */
+const speakable = (one: Objection): Objection => ({
+  ...one,
+  reason: { ...one.reason, rule: ruleId(storable(one.reason.rule, 200)), text: storable(one.reason.text, 500) },
+});
 
 const asResult = (reasons: readonly Reason[]): CheckResult => ({
   objections: reasons.map((reason) => ({ effect: 'deny', reason, final: false })),

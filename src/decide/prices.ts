@@ -36,6 +36,8 @@ export function createPriceTable(rows: Readonly<Record<string, unknown>>): Price
   const prices = new Map<string, Price>();
   const used: Record<string, Record<string, string>> = {};
   for (const [key, row] of Object.entries(rows)) {
+    // The format's description of itself, all of its costs 0.
+    if (key === 'sample_spec') continue;
     const fields = costFields(row);
     const price = fields === null ? null : priceFrom(key, fields);
     if (fields === null || price === null) continue;
@@ -62,7 +64,16 @@ function costFields(row: unknown): Record<string, string> | null {
     // The shortest text of the number is the decimal that was written.
     if (known && (typeof value === 'number' || typeof value === 'string')) fields[name] = String(value);
   }
-  return 'input_cost_per_token' in fields && 'output_cost_per_token' in fields ? fields : null;
+  const complete = 'input_cost_per_token' in fields && 'output_cost_per_token' in fields;
+  return complete && !paidOtherwise(row) ? fields : null;
+}
+
+/** 0 for both directions beside a cost per query or image says what tokens cost, not that the model is free. */
+function paidOtherwise(row: object): boolean {
+  const costs = Object.entries(row).filter(([name]) => name.includes('cost'));
+  const isZero = (name: string): boolean => costs.some(([field, cost]) => field === name && Number(cost) === 0);
+  const other = costs.some(([, cost]) => (typeof cost === 'number' || typeof cost === 'string') && Number(cost) !== 0);
+  return isZero('input_cost_per_token') && isZero('output_cost_per_token') && other;
 }
 
 function priceFrom(key: string, fields: Readonly<Record<string, string>>): Price | null {

@@ -75,6 +75,8 @@ export type Snapshot = {
   readonly arguments: Json;
   /** Upper bound of the input in tokens; null when the context is not stored. */
   readonly inputTokens: number | null;
+  /** Whether a provider took more than this run's grant allowed it. */
+  readonly overrun: boolean;
   /** Whether a price applies to the target; null where none is needed. */
   readonly priced: boolean | null;
   readonly budget: { readonly spentMicros: string; readonly capMicros: string };
@@ -99,6 +101,7 @@ export const nothingAsked = (limits: Limits, spentMicros = '0') =>
     pastHolds: [],
     arguments: null,
     inputTokens: null,
+    overrun: false,
     priced: null,
     budget: { spentMicros, capMicros: limits.usdMicros },
     ledger: null,

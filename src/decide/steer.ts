@@ -13,12 +13,17 @@ import type {
   ResolveAnswer,
   ResolveRequest,
 } from '../domain/protocol/decide.js';
+import { isActorClaim } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
+import { storable } from '../domain/text.js';
 import { refusal } from './access.js';
+import { usedBefore } from './acts.js';
 import type { Caller } from './caller.js';
 import type { Deciders } from './deciders.js';
 import { endHold, openHold, readHold, type HoldRow } from './holds.js';
 import { lockRun, type RunRow } from './run-row.js';
+
+const MAX_UPDATE_ID = 256;
 
 /** Verifies and decides what an actor asks, counts the quorum, and resolves the hold where that settles it. */
 export async function access(
@@ -27,6 +32,8 @@ export async function access(
   caller: Caller,
   request: AccessRequest,
 ): Promise<AccessAnswer> {
+  if (request.updateId.length > MAX_UPDATE_ID)
+    throw new RokError('usage', 'the update id is longer than 256 characters');
   const row = await lockRun(sql, request.run, caller);
   const [known] = await sql.query<{ actor: string; allowed: boolean; reason: string | null }>(
     'SELECT actor, allowed, reason FROM decide.acts WHERE run_id = $1 AND update_id = $2',
@@ -48,7 +55,7 @@ export async function access(
   });
   const why = verified.ok
     ? (stale(request, row, hold) ??
-      (await usedBefore(sql, verified.actor.tokenId)) ??
+      ((await usedBefore(sql, verified.actor.tokenId)) ? 'the assertion was used before' : null) ??
       refusal(verified.actor, {
         verb: request.verb,
         requester: row.actor.name,
@@ -68,11 +75,11 @@ export async function access(
       actor.roles,
       actor.issuer,
       why === null && 'tokenId' in actor ? (actor.tokenId ?? null) : null,
-      'assertion' in request.claim ? request.claim.assertion : null,
+      isActorClaim(request.claim) && 'assertion' in request.claim ? request.claim.assertion : null,
       request.hold ?? null,
       request.digest ?? null,
       why === null,
-      why ?? request.reason ?? null,
+      storable(why ?? request.reason ?? '', 2000) || null,
     ],
   );
   return why === null ? allowed(sql, request, actor.name, hold) : refused(actor.name, why);
@@ -92,12 +99,6 @@ function stale(request: AccessRequest, row: RunRow, hold: HoldRow | undefined): 
   if (request.verb === 'resume')
     return hold.reason === 'MANUAL' ? null : `a hold for ${hold.reason} is not resumed but approved or rejected`;
   return request.digest === hold.action_digest ? null : 'the digest is not of the action that is held';
-}
-
-async function usedBefore(sql: Sql, tokenId: string | undefined): Promise<string | null> {
-  if (tokenId === undefined) return null;
-  const [used] = await sql.query('SELECT 1 AS used FROM decide.acts WHERE token_id = $1', [tokenId]);
-  return used === undefined ? null : 'the assertion was used before';
 }
 
 async function spokenBefore(sql: Sql, request: AccessRequest, actor: string): Promise<string | null> {

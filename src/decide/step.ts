@@ -8,6 +8,7 @@ import { RokError } from '../domain/errors.js';
 import { uuidOf, type Digest } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
 import type { Json } from '../domain/json.js';
+import { countOf } from '../domain/limits.js';
 import type { Phase } from '../domain/phases.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import type { StepAnswer, StepRequest } from '../domain/protocol/decide.js';
@@ -18,7 +19,16 @@ import { skillName } from './checks/limits.js';
 import type { Deciders } from './deciders.js';
 import { writeDecision, type Written } from './decision-row.js';
 import { openHold } from './holds.js';
-import { boundOf, fence, settleAndReserve, settlementOf, UNPRICED, type Bound, type Settlement } from './ledger.js';
+import {
+  boundOf,
+  fence,
+  settleAndReserve,
+  settlementOf,
+  tookMore,
+  UNPRICED,
+  type Bound,
+  type Settlement,
+} from './ledger.js';
 import type { Answer } from './policy-checker.js';
 import { lockRun, openWarrants, readStepFacts, type OpenWarrant, type RunRow, type StepFacts } from './run-row.js';
 import { agentFacts, type Counters, type Snapshot } from './snapshot.js';
@@ -53,7 +63,10 @@ export async function decideStep(
   const over = facts.open.filter((warrant) => warrant.turn < request.turn || warrant.step === intent.step);
   const settling = (await fence(sql, run, over)) ? stillOver(await openWarrants(sql, run), request) : over;
   const settlements = settling.map((warrant) => settlementOf(deciders.prices, warrant));
-  const before = snapshotOf(deciders, request, row, facts, countSuccesses(row.counters, settling));
+  const before: Snapshot = {
+    ...snapshotOf(deciders, request, row, facts, countSuccesses(row.counters, settling)),
+    overrun: facts.overran || settling.some((warrant, at) => tookMore(warrant, settlements[at])),
+  };
   const answer = await ruled(sql, deciders, { request, action, facts, before, settlements });
   const written = await writeDecision(sql, {
     run,
@@ -130,8 +143,10 @@ async function ruled(
 }
 
 const bound = (deciders: Deciders, intent: Intent, snapshot: Snapshot): Bound =>
-  (intent.kind === 'model.call' ? boundOf(deciders.prices, intent.target, snapshot.inputTokens ?? 0) : null) ??
-  UNPRICED;
+  (intent.kind === 'model.call' ? boundOf(deciders.prices, intent.target, snapshot.inputTokens ?? 0) : null) ?? {
+    ...UNPRICED,
+    inputTokens: snapshot.inputTokens ?? 0,
+  };
 
 function snapshotOf(
   deciders: Deciders,
@@ -165,6 +180,7 @@ function snapshotOf(
       intent.kind === 'model.call' && stored
         ? Number(facts.base_tokens ?? '0') + Number(facts.added_tokens ?? '0')
         : null,
+    overrun: facts.overran,
     priced: intent.kind === 'model.call' ? deciders.prices.priceOf(intent.target) !== null : null,
     budget: { spentMicros: facts.spent_micros ?? '0', capMicros: facts.cap_micros ?? row.limits.usdMicros },
     problems: [],
@@ -174,7 +190,7 @@ function snapshotOf(
 
 const plusOne = (counts: Readonly<Record<string, number>>, key: string) => ({
   ...counts,
-  [key]: (counts[key] ?? 0) + 1,
+  [key]: (countOf(counts, key) ?? 0) + 1,
 });
 
 function countSuccesses(counters: Counters, settling: readonly OpenWarrant[]): Counters {
@@ -214,6 +230,7 @@ async function voidAndCount(sql: Sql, deciders: Deciders, request: StepRequest):
 }
 
 type StoredBody = Ruling & {
+  readonly errors: unknown;
   readonly determining: readonly string[];
   readonly notices: readonly { readonly text: string }[];
 };
@@ -221,7 +238,7 @@ type StoredBody = Ruling & {
 function repeat(facts: StepFacts, row: RunRow, action: Digest): StepAnswer {
   const existing = facts.existing;
   if (existing === null) throw new Error('no decision to repeat');
-  const { determining, notices, ...ruling } = existing.body as StoredBody;
+  const { determining, notices, errors: _errors, ...ruling } = existing.body as StoredBody;
   const digests = {
     snapshotDigest: existing.snapshot_digest,
     policySetDigest: existing.policy_set_digest,

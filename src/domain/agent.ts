@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { digestJson, DIGEST_TAGS } from './digest.js';
 import type { Digest } from './ids.js';
 import { DEFAULT_LIMITS, type Limits } from './limits.js';
+import { isStorable } from './text.js';
 import { microsFromUsd } from './money.js';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -25,7 +26,7 @@ const agentFile = z.strictObject({
   name: z.string().regex(NAME, 'must be a name of letters, digits, `.`, `_` and `-`'),
   model: z.string().regex(/^[a-z0-9-]+\/.+$/, 'must be provider/model, such as openai/gpt-5-mini'),
   downgrade: z.string().optional(),
-  instructions: z.string().max(200_000),
+  instructions: z.string().max(200_000).refine(isStorable, 'must not hold NUL or half of a surrogate pair'),
   maxOutputTokens: count.min(1).optional(),
   skills: z.array(z.string().max(128)).max(64).default([]),
   limits: z

@@ -3,8 +3,8 @@
  * booleans and null, canonical form is sorted keys and minimal escapes, and two languages cannot disagree about a float.
  */
 import type { Json } from './json.js';
+import { hasLoneSurrogate } from './text.js';
 
-const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 const MAX_DEPTH = 64;
 
 /** Thrown for a value that has no canonical form; `path` is a JSON pointer to it. */
@@ -37,7 +37,8 @@ function write(value: unknown, path: string, depth: number): string {
     return Object.is(value, -0) ? '0' : value.toString();
   }
   if (Array.isArray(value))
-    return `[${value.map((item, index) => write(item, `${path}/${index}`, depth + 1)).join(',')}]`;
+    // Array.from, because map passes over holes.
+    return `[${Array.from(value, (item, index) => write(item, `${path}/${index}`, depth + 1)).join(',')}]`;
   if (typeof value === 'object') {
     const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     const members = entries.map(
@@ -49,6 +50,6 @@ function write(value: unknown, path: string, depth: number): string {
 }
 
 function writeString(text: string, path: string): string {
-  if (LONE_SURROGATE.test(text)) throw new CanonicalJsonError(path, 'a lone surrogate is not text');
+  if (hasLoneSurrogate(text)) throw new CanonicalJsonError(path, 'a lone surrogate is not text');
   return JSON.stringify(text);
 }

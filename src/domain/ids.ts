@@ -5,7 +5,7 @@
 import type { Branded } from './brand.js';
 
 export type RunId = Branded<string, 'RunId'>;
-export type TenantId = Branded<string, 'TenantId'>;
+type TenantId = Branded<string, 'TenantId'>;
 /** RFC 3339 in UTC with up to microseconds, as the database gave it. */
 export type Iso8601 = Branded<string, 'Iso8601'>;
 /** 64 lower-case hexadecimal digits: SHA-256, always over a domain tag (see digest.ts). */
@@ -38,6 +38,5 @@ export const runIdOf = (uuid: string): RunId => asRunId(`run_${uuid}`);
 
 /** Workflow id of a governed run: `rok/<tenant>/<the caller's id, or the run id>`. */
 export const workflowIdOf = (tenant: string, id: string): string => `rok/${tenant}/${id}`;
-export const tenantId = (text: string): TenantId => text as TenantId;
 export const ruleId = (text: string): RuleId => text as RuleId;
 export const iso = (text: string): Iso8601 => text as Iso8601;

@@ -22,13 +22,17 @@ export const DEFAULT_LIMITS: Limits = {
   skillCalls: {},
 };
 
+/** The count under this name, which may be any text: `constructor` is not a count of every object. */
+export const countOf = (counts: Readonly<Record<string, number>>, name: string): number | undefined =>
+  Object.hasOwn(counts, name) ? counts[name] : undefined;
+
 /** The tighter of each limit: a spec can lower what its agent grants, never raise it. */
 export function tighten(granted: Limits, asked: Partial<Limits>): Limits {
   const least = (key: Exclude<keyof Limits, 'usdMicros' | 'skillCalls'>): number =>
     Math.min(granted[key], asked[key] ?? granted[key]);
   const skillCalls: Record<string, number> = { ...granted.skillCalls };
   for (const [skill, calls] of Object.entries(asked.skillCalls ?? {}))
-    skillCalls[skill] = Math.min(skillCalls[skill] ?? calls, calls);
+    skillCalls[skill] = Math.min(countOf(skillCalls, skill) ?? calls, calls);
   const asMicros = BigInt(asked.usdMicros ?? granted.usdMicros);
   return {
     usdMicros: (asMicros < BigInt(granted.usdMicros) ? asMicros : BigInt(granted.usdMicros)).toString(),

@@ -7,6 +7,7 @@ import type { ActorClaim } from './actor.js';
 import type { Json } from './json.js';
 import type { Limits } from './limits.js';
 import { PROFILES, type Profile } from './profiles.js';
+import { isStorable, storable } from './text.js';
 
 /** Limits on what a spec may carry; each is enforced here and nowhere else. */
 export const SPEC_BOUNDS = {
@@ -15,6 +16,8 @@ export const SPEC_BOUNDS = {
   labels: 32,
   labelChars: 256,
   limit: 1_000_000_000,
+  problems: 100,
+  problemChars: 300,
 } as const;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
@@ -23,6 +26,8 @@ const nameOf = (what: string) =>
     .string({ error: `${what} must be a string` })
     .max(SPEC_BOUNDS.nameChars, `${what} is longer than ${SPEC_BOUNDS.nameChars} characters`)
     .regex(NAME, `${what} must start with a letter or digit and hold only letters, digits, \`.\`, \`_\` and \`-\``);
+const textOf = (what: string, maxChars: number) =>
+  z.string().max(maxChars).refine(isStorable, `${what} must not hold NUL or half of a surrogate pair`);
 const count = (what: string) =>
   z
     .int({ error: `${what} must be a whole number` })
@@ -40,15 +45,15 @@ const limits = z.strictObject({
   wallTimeMs: count('limits.wallTimeMs').optional(),
   depth: count('limits.depth').optional(),
   children: count('limits.children').optional(),
-  skillCalls: z.record(z.string().max(SPEC_BOUNDS.nameChars), count('limits.skillCalls')).optional(),
+  skillCalls: z.record(textOf('a skill', SPEC_BOUNDS.nameChars), count('limits.skillCalls')).optional(),
 });
 
-const actor = z.union(
+const actorClaim = z.union(
   [
-    z.strictObject({ assertion: z.string().max(8192) }),
+    z.strictObject({ assertion: textOf('actor.assertion', 8192) }),
     z.strictObject({
-      local: z.string().min(1).max(SPEC_BOUNDS.nameChars),
-      roles: z.array(z.string().max(64)).max(16).optional(),
+      local: textOf('actor.local', SPEC_BOUNDS.nameChars).min(1),
+      roles: z.array(textOf('a role', 64)).max(16).optional(),
     }),
   ],
   { error: 'actor must be { assertion } or { local, roles? }' },
@@ -60,11 +65,11 @@ const runSpec = z.strictObject(
     agent: nameOf('agent'),
     input: z.json({ error: 'input must be text or JSON' }),
     id: nameOf('id').optional(),
-    actor,
+    actor: actorClaim,
     limits: limits.optional(),
     deadline: z.iso.datetime({ offset: true, error: 'deadline must be an RFC 3339 time' }).optional(),
     labels: z
-      .record(z.string().max(64), z.string().max(SPEC_BOUNDS.labelChars))
+      .record(textOf('a label', 64), textOf('a label', SPEC_BOUNDS.labelChars))
       .refine(
         (labels) => Object.keys(labels).length <= SPEC_BOUNDS.labels,
         `labels hold more than ${SPEC_BOUNDS.labels} entries`,
@@ -95,8 +100,12 @@ export type ParsedSpec =
 export function parseRunSpec(value: unknown): ParsedSpec {
   const parsed = runSpec.safeParse(value);
   if (parsed.success) return { ok: true, spec: parsed.data as RunSpec };
-  return { ok: false, problems: parsed.error.issues.flatMap(problemsOf) };
+  const problems = parsed.error.issues.flatMap(problemsOf).map((text) => storable(text, SPEC_BOUNDS.problemChars));
+  return { ok: false, problems: problems.slice(0, SPEC_BOUNDS.problems) };
 }
+
+/** Updates carry a claim of their own, which the spec's parser never saw. */
+export const isActorClaim = (value: unknown): value is ActorClaim => actorClaim.safeParse(value).success;
 
 function problemsOf(issue: z.core.$ZodIssue): readonly string[] {
   const path = issue.path.length === 0 ? 'spec' : issue.path.map((part) => String(part)).join('.');

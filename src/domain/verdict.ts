@@ -27,6 +27,7 @@ export type Finding = {
 };
 export const VERDICT_STATUSES = ['COMPLETE', 'INCOMPLETE', 'STALE'] as const;
 export type VerdictStatus = (typeof VERDICT_STATUSES)[number];
+/** @public The shape that receipts and readers of the verdict share. */
 export type Verdict = {
   readonly run: RunId;
   readonly revision: number;

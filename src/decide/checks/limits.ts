@@ -1,5 +1,6 @@
 /** Check 2: the run's own limits. Reaching one ends the run, but for a skill's, which the model is told. */
 import type { Intent } from '../../domain/intent.js';
+import { countOf } from '../../domain/limits.js';
 import type { Snapshot } from '../snapshot.js';
 import { deny, type CheckResult, type Objection } from './check.js';
 
@@ -9,6 +10,8 @@ export function checkLimits(intent: Intent, snapshot: Snapshot): CheckResult {
   if (intent.kind === 'run.outcome' || intent.kind === 'run.repair') return { objections };
   if (snapshot.nowMs >= snapshot.run.deadlineMs)
     objections.push(deny('limit_wall_time', 'limits.wallTimeMs', 'the run is past its deadline', true));
+  if (snapshot.overrun)
+    objections.push(deny('overrun', 'limits.overrun', 'a provider took more than it was granted', true));
   if (intent.step > limits.steps)
     objections.push(
       deny('limit_steps', 'limits.steps', `step ${intent.step} is beyond the limit of ${limits.steps}`, true),
@@ -19,8 +22,8 @@ export function checkLimits(intent: Intent, snapshot: Snapshot): CheckResult {
     );
   if (intent.kind === 'skill.call') {
     const skill = skillName(intent.target);
-    const allowed = limits.skillCalls[skill];
-    if (allowed !== undefined && (counters.skillCalls[skill] ?? 0) >= allowed)
+    const allowed = countOf(limits.skillCalls, skill);
+    if (allowed !== undefined && (countOf(counters.skillCalls, skill) ?? 0) >= allowed)
       objections.push(
         deny('limit_skill_calls', `limits.skillCalls.${skill}`, `all ${allowed} calls of \`${skill}\` are used`, false),
       );

@@ -7,7 +7,6 @@ import type { Intent } from '../intent.js';
 import type { Json } from '../json.js';
 import type { Outcome, Phase } from '../phases.js';
 import type { Profile } from '../profiles.js';
-import type { RunSpec } from '../run-spec.js';
 
 export type OpenInput = { readonly spec: unknown; readonly continuedFrom?: string };
 export type Opened = {
@@ -147,4 +146,3 @@ export type RepairAnswer =
       readonly graceMs: number;
     }
   | { readonly adopted: false; readonly phase: Phase };
-export type { RunSpec };

@@ -1,0 +1,8 @@
+/** What actors did before: an assertion counts once, for whatever run and verb it was. */
+import type { Sql } from '../domain/sql.js';
+
+export async function usedBefore(sql: Sql, tokenId: string | undefined): Promise<boolean> {
+  if (tokenId === undefined) return false;
+  const [used] = await sql.query('SELECT 1 AS used FROM decide.acts WHERE token_id = $1', [tokenId]);
+  return used !== undefined;
+}

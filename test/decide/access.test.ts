@@ -1,0 +1,172 @@
+/** Assertions with real keys, and who may do what. */
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  createLocalJWKSet,
+  exportJWK,
+  generateKeyPair,
+  SignJWT,
+  UnsecuredJWT,
+  type CryptoKey,
+  type JWTPayload,
+} from 'jose';
+import { createClaimVerifier, refusal, type ClaimPurpose, type ClaimVerifier } from '../../src/decide/access.js';
+import type { Actor, ActorClaim } from '../../src/domain/actor.js';
+import { ACTOR_VERBS } from '../../src/domain/protocol/decide.js';
+
+const nowMs = Date.parse('2026-11-23T12:00:00Z');
+const now = nowMs / 1000;
+const purpose: ClaimPurpose = {
+  workflowId: 'rok/acme/case-7',
+  verb: 'approve',
+  updateId: 'u1',
+  actionDigest: 'a'.repeat(64),
+  nowMs,
+  requireAssertion: true,
+};
+const claims = {
+  sub: 'bob',
+  iss: 'https://issuer.test',
+  aud: purpose.workflowId,
+  jti: 'j1',
+  iat: now - 10,
+  exp: now + 60,
+  verb: 'approve',
+  update: 'u1',
+  action: 'a'.repeat(64),
+  roles: ['approver:finance', 7],
+} as const;
+
+let key: CryptoKey;
+let stranger: CryptoKey;
+let secret: Uint8Array;
+let verify: ClaimVerifier;
+beforeAll(async () => {
+  const pair = await generateKeyPair('EdDSA', { extractable: true });
+  key = pair.privateKey;
+  stranger = (await generateKeyPair('EdDSA')).privateKey;
+  const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'EdDSA' };
+  secret = new TextEncoder().encode(JSON.stringify(jwk));
+  verify = createClaimVerifier(createLocalJWKSet({ keys: [jwk] }));
+});
+
+const sign = (payload: JWTPayload, by = key, header: object = {}): Promise<string> =>
+  new SignJWT(payload).setProtectedHeader({ alg: 'EdDSA', kid: 'k1', ...header }).sign(by);
+
+async function ruleOf(assertion: string, changes: Partial<ClaimPurpose> = {}): Promise<string> {
+  const verified = await verify({ assertion }, { ...purpose, ...changes });
+  return verified.ok ? 'ok' : `${verified.reason.code} ${verified.reason.rule}`;
+}
+
+describe('an assertion', () => {
+  it('that is for this run, verb, update and action gives its actor', async () => {
+    expect(await verify({ assertion: await sign(claims) }, purpose)).toEqual({
+      ok: true,
+      actor: { name: 'bob', roles: ['approver:finance'], issuer: 'https://issuer.test', tokenId: 'j1' },
+    });
+  });
+
+  it.each([
+    ['another audience', { aud: 'rok/acme/case-8' }, 'access.assertion'],
+    ['no audience', { aud: undefined }, 'access.assertion'],
+    ['another verb', { verb: 'reject' }, 'access.verb'],
+    ['another update', { update: 'u2' }, 'access.update'],
+    ['no update', { update: undefined }, 'access.update'],
+    ['another action', { action: 'b'.repeat(64) }, 'access.action'],
+    ['no action', { action: undefined }, 'access.action'],
+    ['an end in the past', { exp: now - 31 }, 'access.assertion'],
+    ['a beginning in the future', { nbf: now + 31 }, 'access.assertion'],
+    ['being issued in the future', { iat: now + 31 }, 'access.assertion'],
+    ['a life of more than five minutes', { iat: now, exp: now + 301 }, 'access.lifetime'],
+    ['an age of more than five minutes', { iat: now - 331, exp: now - 31 + 1 }, 'access.assertion'],
+    ['no end', { exp: undefined }, 'access.assertion'],
+    ['no issue time', { iat: undefined }, 'access.assertion'],
+    ['no subject', { sub: undefined }, 'access.assertion'],
+    ['no issuer', { iss: undefined }, 'access.assertion'],
+    ['no id to be used once', { jti: undefined }, 'access.assertion'],
+  ])('with %s is refused', async (_name, changes, rule) => {
+    const payload = Object.fromEntries(
+      Object.entries({ ...claims, ...changes }).filter(([, value]) => value !== undefined),
+    );
+    expect(await ruleOf(await sign(payload as JWTPayload))).toBe(`actor_refused ${rule}`);
+  });
+
+  it('keeps half a minute of leeway, and no more', async () => {
+    expect(await ruleOf(await sign({ ...claims, exp: now - 29 }))).toBe('ok');
+    expect(await ruleOf(await sign({ ...claims, exp: now + 60, iat: now + 29 }))).toBe('ok');
+  });
+
+  it('signed by an unknown key, by nobody, by a shared secret, or changed, is refused', async () => {
+    const good = await sign(claims);
+    const [header = '', , signature = ''] = good.split('.');
+    const forged = Buffer.from(JSON.stringify({ ...claims, sub: 'mallory' })).toString('base64url');
+    const assertions = [
+      await sign(claims, stranger),
+      await sign(claims, stranger, { kid: 'k2' }),
+      new UnsecuredJWT(claims as unknown as JWTPayload).encode(),
+      `${Buffer.from('{"alg":"none"}').toString('base64url')}.${forged}.`,
+      // The public key taken for a shared secret.
+      await new SignJWT(claims as unknown as JWTPayload).setProtectedHeader({ alg: 'HS256', kid: 'k1' }).sign(secret),
+      `${header}.${forged}.${signature}`,
+      '',
+      'a.b.c',
+      'x'.repeat(9000),
+    ];
+    for (const assertion of assertions) expect(await ruleOf(assertion)).toBe('actor_refused access.assertion');
+  });
+
+  it('is refused where there is no key set', async () => {
+    const verified = await createClaimVerifier(null)({ assertion: await sign(claims) }, purpose);
+    expect(verified).toMatchObject({ ok: false, reason: { rule: 'access.assertion' } });
+  });
+});
+
+describe('an actor without assertion', () => {
+  it('is a labelled local actor, where the profile allows it', async () => {
+    expect(await verify({ local: 'alice' }, { ...purpose, requireAssertion: false })).toEqual({
+      ok: true,
+      actor: { name: 'local:alice', roles: [], issuer: 'local' },
+    });
+    expect(await verify({ local: 'alice' }, purpose)).toMatchObject({ ok: false, name: 'local:alice' });
+  });
+
+  it.each([
+    [null],
+    [{}],
+    [{ local: 5 }],
+    [{ local: 'a\0' }],
+    [{ local: 'x'.repeat(200) }],
+    [{ local: 'a', roles: 'admin' }],
+    ['alice'],
+  ])('that is malformed is refused, and nothing breaks: %p', async (claim) => {
+    const verified = await verify(claim as unknown as ActorClaim, { ...purpose, requireAssertion: false });
+    expect(verified).toMatchObject({ ok: false, name: 'unknown', reason: { code: 'actor_refused' } });
+  });
+});
+
+describe('who may', () => {
+  const actor = (name: string, ...roles: readonly string[]): Actor => ({ name, roles, issuer: 'i' });
+  const may = (who: Actor): readonly string[] =>
+    ACTOR_VERBS.filter((verb) => refusal(who, { verb, requester: 'alice', authority: 'finance' }) === null);
+
+  it.each([
+    ['nobody in particular', actor('bob'), []],
+    ['the requester', actor('alice'), ['pause', 'resume', 'cancel']],
+    ['the requester, though admin', actor('alice', 'admin'), ['pause', 'resume', 'cancel', 'kill']],
+    ['the requester, though approver', actor('alice', 'approver:finance'), ['pause', 'resume', 'cancel']],
+    ['an approver', actor('bob', 'approver:finance'), ['approve', 'reject']],
+    ['an approver of something else', actor('bob', 'approver:legal', 'approver:', 'approver'), []],
+    ['an operator', actor('bob', 'operator'), ['pause', 'resume', 'cancel', 'kill']],
+    ['an admin', actor('bob', 'admin'), ['pause', 'resume', 'cancel', 'kill', 'approve', 'reject']],
+    ['an auditor', actor('bob', 'auditor', 'Admin', 'requester'), []],
+  ])('%s', (_name, who, verbs) => {
+    expect(may(who)).toEqual(verbs);
+  });
+
+  it('is told by name, act and rule', () => {
+    expect(refusal(actor('bob'), { verb: 'kill', requester: 'alice' })).toEqual({
+      code: 'actor_refused',
+      rule: 'access.operator',
+      text: '`bob` may not kill: needs role operator',
+    });
+  });
+});

@@ -1,0 +1,248 @@
+import { describe, expect, it } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { loadPolicies } from '../../src/decide/cedar.js';
+import type { CheckResult } from '../../src/decide/checks/check.js';
+import type { PastHold, Snapshot } from '../../src/decide/snapshot.js';
+import { RokError } from '../../src/domain/errors.js';
+import type { Intent } from '../../src/domain/intent.js';
+import { modelCall, runOutcome, skillCall, snapshotWith } from './snapshots.js';
+
+const all = '@id("all") permit (principal, action, resource);';
+const on = 'principal, action == Action::"skill.call", resource';
+
+function checked(text: string, intent: Intent = skillCall, snapshot: Snapshot = snapshotWith()): CheckResult {
+  return loadPolicies({ default: text }).check(intent, snapshot);
+}
+const codes = ({ objections }: CheckResult) =>
+  objections.map((one) => `${one.effect} ${one.reason.code} ${one.reason.rule}`);
+
+function problemOf(text: string): string {
+  try {
+    loadPolicies({ default: all, shop: text });
+    return 'accepted';
+  } catch (error) {
+    if (!(error instanceof RokError) || error.code !== 'policy_invalid') throw error;
+    return error.message;
+  }
+}
+
+describe('a policy', () => {
+  it('is named by its file and @id, or by its place', () => {
+    const text = `${all} @id("no") forbid (${on}); forbid (${on});`;
+    const result = checked(text);
+    expect(codes(result)).toEqual(['deny policy_forbids default/no', 'deny policy_forbids default/policy2']);
+    expect(result.determining).toEqual(['default/no', 'default/policy2']);
+    expect(checked(all).determining).toEqual(['default/all']);
+  });
+
+  it('that permits is needed: none is a denial', () => {
+    expect(codes(checked('@id("other") permit (principal, action == Action::"run.start", resource);'))).toEqual([
+      'deny policy_not_permitted cedar',
+    ]);
+  });
+
+  it('is asked of an agent that names its file, and of no other', () => {
+    const policies = loadPolicies({ default: all, strict: `@id("no") forbid (${on});` });
+    const agentWith = (files: readonly string[]) =>
+      snapshotWith({ agent: { digest: skillCall.argumentsDigest, skills: [], policies: files, downgrade: null } });
+    expect(codes(policies.check(skillCall, agentWith(['default'])))).toEqual([]);
+    expect(codes(policies.check(skillCall, agentWith(['default', 'strict'])))).toEqual([
+      'deny policy_forbids strict/no',
+    ]);
+    expect(() => policies.check(skillCall, agentWith(['gone']))).toThrow('no policy file `gone` in the set');
+  });
+
+  it('sees arguments, counters, labels, actor, money and outcome', () => {
+    const facts = `${all} @id("no") forbid (principal in Tenant::"acme", action, resource) when {
+      context.arguments.amount_cents == 100 && context.counters.succeeded has "orders.lookup" && context.labels.team == "support"
+      && context.actor.roles.contains("requester") && context.spentMicros >= 5 && context.capMicros == 10
+      && context.profile == "STANDARD" && context.outcome == "succeeded" };`;
+    const snapshot = snapshotWith({
+      counters: { succeeded: { 'orders.lookup': 1 } },
+      run: { labels: { team: 'support' }, actor: { name: 'a', roles: ['requester'] }, outcome: 'succeeded' },
+      budget: { spentMicros: '5', capMicros: '10' },
+    });
+    expect(codes(checked(facts, runOutcome, snapshot))).toEqual(['deny policy_forbids default/no']);
+    expect(codes(checked(facts, runOutcome, { ...snapshot, budget: { spentMicros: '4', capMicros: '10' } }))).toEqual(
+      [],
+    );
+  });
+
+  it('about another action is not asked', () => {
+    const broken = `${all} @id("broken") forbid (${on}) when { context.arguments.missing };`;
+    expect(codes(checked(broken, modelCall))).toEqual([]);
+    expect(codes(checked(broken))).toEqual(['deny check_failed default/broken']);
+  });
+});
+
+describe('a policy that errs', () => {
+  it('denies, though Cedar skips it', () => {
+    const text = `${all} @id("typo") forbid (${on}) when { context.arguments.amuont_cents > 10 };`;
+    const { objections } = checked(text);
+    expect(objections).toHaveLength(1);
+    expect(objections[0]).toMatchObject({
+      effect: 'deny',
+      final: false,
+      reason: { code: 'check_failed', rule: 'default/typo' },
+    });
+  });
+
+  it('denies as a pause too, and as a shadow only reports', () => {
+    const condition = 'when { context.arguments.missing }';
+    expect(codes(checked(`${all} @id("p") @effect("pause") forbid (${on}) ${condition};`))).toEqual([
+      'deny check_failed default/p',
+    ]);
+    const shadow = checked(`${all} @id("s") @mode("shadow") forbid (${on}) ${condition};`);
+    expect(codes(shadow)).toEqual([]);
+    expect(shadow.notices?.map(({ code, rule }) => `${code} ${rule}`)).toEqual(['shadow default/s']);
+  });
+
+  it('denies when arguments have no Cedar value', () => {
+    expect(new Set(codes(checked(all, skillCall, snapshotWith({ arguments: { amount: 1.5 } }))))).toEqual(
+      new Set(['deny check_failed cedar']),
+    );
+  });
+});
+
+describe('a pause', () => {
+  const pause = `${all} @id("ask") @effect("pause") @authority("finance") @sla("30m") @quorum("2")
+    @on_timeout("escalate") @reason("finance looks") forbid (${on});`;
+  const past = (resolution: string, changes: Partial<PastHold> = {}): Snapshot =>
+    snapshotWith({
+      pastHolds: [
+        { hold: 1, reason: 'APPROVAL_REQUIRED', authority: 'finance', resolution, onTimeout: 'terminate', ...changes },
+      ],
+    });
+
+  it('carries the terms of its annotations', () => {
+    expect(checked(pause).objections).toEqual([
+      {
+        effect: 'pause',
+        reason: { code: 'policy_requires_approval', rule: 'default/ask', text: 'finance looks' },
+        terms: {
+          reason: 'APPROVAL_REQUIRED',
+          authority: 'finance',
+          quorum: 2,
+          slaMs: 1_800_000,
+          onTimeout: 'escalate',
+        },
+      },
+    ]);
+  });
+
+  it.each([
+    ['approved', past('approved'), []],
+    ['rejected', past('rejected'), ['deny approval_rejected default/ask']],
+    ['timed out', past('timed_out'), ['pause policy_requires_approval default/ask']],
+    ['ended', past('ended'), ['pause policy_requires_approval default/ask']],
+    [
+      'approved by another authority',
+      past('approved', { authority: 'legal' }),
+      ['pause policy_requires_approval default/ask'],
+    ],
+    [
+      'approved for another reason',
+      past('approved', { reason: 'BUDGET' }),
+      ['pause policy_requires_approval default/ask'],
+    ],
+  ])('that was %s', (_name, snapshot, expected) => {
+    expect(codes(checked(pause, skillCall, snapshot))).toEqual(expected);
+  });
+
+  it('that was both approved and rejected denies', () => {
+    const [one] = past('approved').pastHolds;
+    const [other] = past('rejected').pastHolds;
+    const snapshot = snapshotWith({ pastHolds: [one, other].filter((hold) => hold !== undefined) });
+    expect(codes(checked(pause, skillCall, snapshot))).toEqual(['deny approval_rejected default/ask']);
+  });
+
+  it('that timed out lets through only where the policy says so', () => {
+    const lenient = `${all} @id("ask") @effect("pause") @on_timeout("continue") forbid (${on});`;
+    expect(codes(checked(lenient, skillCall, past('timed_out', { authority: 'operator' })))).toEqual([]);
+  });
+
+  it('stands beside a plain forbid, and both are reported', () => {
+    expect(codes(checked(`${pause} @id("no") forbid (${on});`)).sort()).toEqual([
+      'deny policy_forbids default/no',
+      'pause policy_requires_approval default/ask',
+    ]);
+  });
+});
+
+it('a shadow policy only says what it would have done', () => {
+  const result = checked(`${all} @id("s") @mode("shadow") @reason("too much") forbid (${on});`);
+  expect(codes(result)).toEqual([]);
+  expect(result.notices).toEqual([{ code: 'shadow', rule: 'default/s', text: 'would have blocked: too much' }]);
+});
+
+describe('a set that is refused', () => {
+  it.each([
+    ['does not parse', 'forbid (principal', 'policy file `shop` does not parse: '],
+    ['holds a template', 'forbid (principal == ?principal, action, resource);', 'policy file `shop` holds a template'],
+    ['has an id twice', `@id("a") forbid (${on}); @id("a") forbid (${on});`, 'policy `shop/a` is there twice'],
+    [
+      'has a quorum of none',
+      `@id("q") @effect("pause") @quorum("0") forbid (${on});`,
+      'policy `shop/q`: `@quorum` must be 1 to 16',
+    ],
+    [
+      'has half a quorum',
+      `@id("q") @effect("pause") @quorum("1.5") forbid (${on});`,
+      'policy `shop/q`: `@quorum` must be',
+    ],
+    [
+      'has a wrong sla',
+      `@id("s") @effect("pause") @sla("soon") forbid (${on});`,
+      'policy `shop/s`: `soon` is not a duration',
+    ],
+    [
+      'has an sla without end',
+      `@id("s") @effect("pause") @sla("9999d") forbid (${on});`,
+      'policy `shop/s`: `@sla` must be',
+    ],
+    [
+      'has a wrong timeout',
+      `@id("t") @effect("pause") @on_timeout("shrug") forbid (${on});`,
+      'policy `shop/t`: `@on_timeout` must be',
+    ],
+    ['has a misspelt effect', `@id("e") @effect("puase") forbid (${on});`, 'policy `shop/e`: `@effect` must be pause'],
+    ['has a misspelt mode', `@id("m") @mode("shdow") forbid (${on});`, 'policy `shop/m`: `@mode` must be shadow'],
+    [
+      'pauses by a permit',
+      `@id("p") @effect("pause") permit (${on});`,
+      'policy `shop/p`: `@effect` and `@mode` are for a forbid',
+    ],
+  ])('%s, and the sentence names it', (_name, text, says) => {
+    expect(problemOf(text).startsWith(says)).toBe(true);
+  });
+});
+
+it('the set’s digest is of its text, whatever the order of files', () => {
+  const one = loadPolicies({ a: all, b: '' });
+  expect(loadPolicies({ b: '', a: all }).digest).toBe(one.digest);
+  expect(loadPolicies({ a: `${all} `, b: '' }).digest).not.toBe(one.digest);
+});
+
+it('the policies that ship load, pause a large refund and refuse a huge one', () => {
+  const folder = fileURLToPath(new URL('../../policies', import.meta.url));
+  const files = readdirSync(folder).filter((name) => name.endsWith('.cedar'));
+  const policies = loadPolicies(
+    Object.fromEntries(
+      files.map((name) => [name.slice(0, -'.cedar'.length), readFileSync(`${folder}/${name}`, 'utf8')]),
+    ),
+  );
+  const agent = {
+    digest: skillCall.argumentsDigest,
+    skills: ['orders.refund'],
+    policies: ['default', 'refunds'],
+    downgrade: null,
+  };
+  const refund = (amount_cents: number) =>
+    codes(policies.check(skillCall, snapshotWith({ agent, arguments: { amount_cents } })));
+  expect([refund(10_000), refund(10_001), refund(100_001)]).toEqual([
+    [],
+    ['pause policy_requires_approval refunds/large-refund'],
+    ['deny policy_forbids refunds/refund-ceiling', 'pause policy_requires_approval refunds/large-refund'],
+  ]);
+});

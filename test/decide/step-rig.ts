@@ -1,0 +1,119 @@
+/** A run opened and decided by the real functions, each act a transaction as login rok_decide. */
+import { randomUUID } from 'node:crypto';
+import { createClaimVerifier } from '../../src/decide/access.js';
+import type { Caller } from '../../src/decide/caller.js';
+import { loadPolicies } from '../../src/decide/cedar.js';
+import type { Deciders } from '../../src/decide/deciders.js';
+import { identityOf } from '../../src/decide/open-identity.js';
+import { openRun } from '../../src/decide/open.js';
+import { readOpened } from '../../src/decide/opened.js';
+import { createPolicyChecker } from '../../src/decide/policy-checker.js';
+import { createPriceTable } from '../../src/decide/prices.js';
+import { decideStep } from '../../src/decide/step.js';
+import { parseAgent } from '../../src/domain/agent.js';
+import { contextDigest, type ContextRef } from '../../src/domain/context.js';
+import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
+import type { Opened, StepAnswer, StepRequest } from '../../src/domain/protocol/decide.js';
+import type { Sql } from '../../src/domain/sql.js';
+import { createLedgerRig, type LedgerRig } from './ledger-rig.js';
+
+export type StepRig = LedgerRig & {
+  readonly deciders: Deciders;
+  as<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  open(spec?: object, caller?: Caller): Promise<{ readonly opened: Opened; readonly caller: Caller }>;
+  step(caller: Caller, request: StepRequest): Promise<StepAnswer>;
+};
+
+const POLICIES = `@id("all") permit (principal, action, resource);
+  @id("ask") @effect("pause") @authority("finance") forbid (principal, action == Action::"skill.call", resource == Skill::"pay");`;
+
+/** Every token costs one micro-USD. */
+const PRICES = { 'scripted/a': { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 } };
+
+export async function createStepRig(): Promise<StepRig> {
+  const rig = await createLedgerRig();
+  const policies = loadPolicies({ default: POLICIES });
+  const parsed = parseAgent({
+    name: 'clerk',
+    model: 'scripted/a',
+    instructions: 'help',
+    skills: ['look', 'pay'],
+    limits: { usd: '0.001000' },
+  });
+  if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+  const deciders: Deciders = {
+    checker: createPolicyChecker(policies, []),
+    policies,
+    prices: createPriceTable(PRICES),
+    agents: new Map([[parsed.agent.name, parsed.agent]]),
+    profile: 'STANDARD',
+    verifyClaim: createClaimVerifier(null),
+    newRunUuid: randomUUID,
+  };
+  const as = <T>(work: (sql: Sql) => Promise<T>): Promise<T> => rig.decide.transaction(work);
+  return {
+    ...rig,
+    deciders,
+    as,
+    async open(spec = {}, caller = { workflowId: `rok/acme/${randomUUID()}`, temporalRunId: randomUUID() }) {
+      const whole = { tenant: 'acme', agent: 'clerk', input: 'hello', actor: { local: 'alice' }, ...spec };
+      const request = {
+        spec: whole,
+        specText: JSON.stringify(whole),
+        identity: identityOf(whole, caller, null),
+      };
+      const opened = await as(async (sql) =>
+        readOpened(sql, await openRun(sql, deciders, caller, request), deciders.agents),
+      );
+      return { opened, caller };
+    },
+    step: (caller, request) => as((sql) => decideStep(sql, deciders, caller, request)),
+  };
+}
+
+const zero = '0'.repeat(64) as Digest;
+
+/** A call whose conversation is stored and is of `tokens` tokens. */
+export async function modelCall(
+  { execute }: LedgerRig,
+  run: RunId,
+  step: number,
+  ask: { readonly tokens?: number; readonly attempt?: number; readonly output?: number } = {},
+): Promise<StepRequest> {
+  const { tokens = 100, attempt = 1, output = 100 } = ask;
+  const content = tokens.toString(16).padStart(64, 'c') as Digest;
+  await execute.query(
+    `INSERT INTO execute.contents (run_id, digest, kind, bytes, byte_count, token_count) VALUES ($1, $2, 'user', 'x', 1, $3)
+    ON CONFLICT DO NOTHING`,
+    [uuidOf(run), content, tokens],
+  );
+  const context: ContextRef = { base: null, added: [{ role: 'user', content }] };
+  return {
+    run,
+    turn: step,
+    context,
+    intent: {
+      step,
+      attempt,
+      kind: 'model.call',
+      target: 'scripted/a',
+      argumentsDigest: zero,
+      contextDigest: contextDigest(context),
+      askedOutputTokens: output,
+    },
+  };
+}
+
+export const skillCall = (run: RunId, step: number, skill: string, attempt = 1, turn = step): StepRequest => ({
+  run,
+  turn,
+  intent: {
+    step,
+    attempt,
+    kind: 'skill.call',
+    target: `${skill}@1`,
+    argumentsDigest: zero,
+    contextDigest: zero,
+    access: 'write',
+  },
+});
