@@ -1,6 +1,7 @@
 /** The auditing power's only hands: remote activities on `rok-audit`, each idempotent and each useful without the others. */
 import { closeRun } from '../audit/close.js';
 import { beat } from '../audit/beats.js';
+import { recordClosed } from '../audit/closed.js';
 import { nudgeOverdue } from '../audit/nudge.js';
 import { reverifySample } from '../audit/reverify.js';
 import { searchStrays, type StrayTerms } from '../audit/stray-search.js';
@@ -28,7 +29,11 @@ export function createAuditActivities(deps: AuditActivityDeps): AuditActivities 
       measure?.reconciled(new Date());
       return answer;
     },
-    'audit.nudge': () => nudgeOverdue(database, temporal, log),
+    'audit.nudge': async () => {
+      const early = await recordClosed(database, temporal, log);
+      const { nudged, closed } = await nudgeOverdue(database, temporal, log);
+      return { nudged, closed: closed + early };
+    },
     'audit.strays': async () => ({ strays: await searchStrays(database, temporal, deps.strays ?? STRAYS) }),
     'audit.reverify': () => reverifySample(database, deps.sample ?? SAMPLE),
   };

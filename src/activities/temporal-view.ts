@@ -23,6 +23,12 @@ export function temporalViewOf(client: Client, workflowType = 'governedRun'): Te
         throw error;
       }
     },
+    async *closedSince(after) {
+      // Every governed workflow names its tenant once it is open, whatever its type.
+      const query = `RokTenant IS NOT NULL AND ExecutionStatus != 'Running' AND CloseTime > '${after.toISOString()}'`;
+      for await (const { workflowId, runId, status } of client.workflow.list({ query }))
+        yield { workflowId, temporalRunId: runId, status: status.name };
+    },
     async *executions({ after, until }) {
       const query = `WorkflowType = '${workflowType}' AND StartTime > '${after.toISOString()}' AND StartTime <= '${until.toISOString()}'`;
       for await (const { workflowId, runId, startTime } of client.workflow.list({ query }))

@@ -5,6 +5,12 @@
 import type { ExecutionStatus, Span } from './reconciler.js';
 import type { Execution } from './strays.js';
 
+export type ClosedExecution = {
+  readonly workflowId: string;
+  readonly temporalRunId: string;
+  readonly status: ExecutionStatus;
+};
+
 export interface TemporalView {
   /** Without `temporalRunId`: the latest execution of that workflow id. */
   describe(
@@ -15,4 +21,6 @@ export interface TemporalView {
   signalFinalize(workflowId: string, temporalRunId: string, said: { readonly by: string }): Promise<boolean>;
   /** Executions of governed runs, open and closed, that started within the span. */
   executions(span: Span): AsyncIterable<Execution>;
+  /** Executions of governed runs that closed after this time, however they closed. */
+  closedSince(after: Date): AsyncIterable<ClosedExecution>;
 }

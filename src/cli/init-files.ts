@@ -1,6 +1,6 @@
 /** The files that `rok init` writes, by path. A test runs the agent among them. */
 const agent = `# An agent: a model, what it is told, which skills it may ask for, and what it may use at most.
-# Its model replays agents/scripts/hello.jsonl. For a live one set OPENAI_API_KEY and OPENAI_BASE_URL where \`rok dev\` runs,
+# Its model replays agents/scripts/hello.jsonl. For a live one set OPENAI_API_KEY where \`rok dev\` runs,
 # and write \`model: openai/gpt-5-mini\`.
 name: hello
 model: scripted/hello

@@ -5,7 +5,6 @@
 import type { Branded } from './brand.js';
 
 export type RunId = Branded<string, 'RunId'>;
-type TenantId = Branded<string, 'TenantId'>;
 /** RFC 3339 in UTC with up to microseconds, as the database gave it. */
 export type Iso8601 = Branded<string, 'Iso8601'>;
 /** 64 lower-case hexadecimal digits: SHA-256, always over a domain tag (see digest.ts). */

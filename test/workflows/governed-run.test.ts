@@ -18,7 +18,7 @@ describe('a governed run of the refund desk', () => {
       actor: { local: 'alice' },
     });
     const { hold } = await rig.status(handle, (status) => status.hold !== null);
-    if (hold?.digest == null) throw new Error('the run is not held');
+    if (hold === null || hold.digest === null) throw new Error('the run is not held');
     const bob = { actor: { local: 'bob', roles: ['approver:finance'] }, hold: hold.hold, digest: hold.digest };
     await handle.executeUpdate(approveUpdate, { args: [bob] });
     result = await handle.result();

@@ -1,4 +1,9 @@
 /** All workers in this process on a stack of their own, and a client, as a test of whole runs needs them. */
+import { cp, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from '@temporalio/worker';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { parseConfig } from '../../src/platform/config.js';
 import { createLogger } from '../../src/platform/logging.js';
@@ -7,7 +12,7 @@ import type { WorkerName } from '../../src/platform/variables.js';
 import type { Extensions } from '../../src/workers/setup.js';
 import { startWorkers } from '../../src/workers/start.js';
 import type { governedRun } from '../../src/workflows/governed-run.js';
-import type { RunResult, RunStatus } from '../../src/workflows/messages.js';
+import type { RunStatus } from '../../src/workflows/messages.js';
 import { statusQuery } from '../../src/workflows/messages.js';
 import { createStack, type Stack } from '../stack/stack.js';
 
@@ -17,6 +22,8 @@ export type Rig = {
   start(id: string, spec: unknown): Promise<WorkflowHandle<typeof governedRun>>;
   /** Waits until the status satisfies `until`. */
   status(handle: WorkflowHandle, until: (status: RunStatus) => boolean): Promise<RunStatus>;
+  /** Every governed run of this rig again from its history; how many. @throws DeterminismViolationError */
+  replayAll(): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -28,8 +35,11 @@ export type RigOptions = {
 
 export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const stack = await createStack();
-  const urls = Object.entries(stack.urls).map(([login, url]) => [`ROK_DATABASE_URL_${login.toUpperCase()}`, url]);
-  const parsed = parseConfig({ GOVERNANCE_PROFILE: 'STANDARD', ...Object.fromEntries(urls), ...options.env });
+  const urls = Object.entries(stack.urls).map(
+    ([login, url]) => [`ROK_DATABASE_URL_${login.toUpperCase()}`, url] as const,
+  );
+  const env: NodeJS.ProcessEnv = { GOVERNANCE_PROFILE: 'STANDARD', ...Object.fromEntries(urls), ...options.env };
+  const parsed = parseConfig(env);
   if (!parsed.ok) throw parsed.error;
   const temporal = temporalSettings({ TEMPORAL_ADDRESS: stack.temporalAddress, TEMPORAL_NAMESPACE: stack.namespace });
   const workers = await startWorkers(options.workers ?? ['control', 'execute', 'audit'], {
@@ -58,6 +68,16 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },
+    async replayAll() {
+      const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+      const histories = client.workflow.list({ query: `WorkflowType = 'governedRun'` }).intoHistories();
+      let replayed = 0;
+      for await (const { error } of Worker.runReplayHistories({ workflowsPath }, histories)) {
+        if (error !== undefined) throw error;
+        replayed += 1;
+      }
+      return replayed;
+    },
     async close() {
       await workers.stop();
       await connection.close();
@@ -66,4 +86,14 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   };
 }
 
-export type { RunResult };
+/** The shipped agents and one more, in a folder of their own. Its model is free and replays the one answer. */
+export async function agentsWith(agent: { readonly name: string; readonly script: object }): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'rok-agents-'));
+  await cp(fileURLToPath(new URL('../../agents', import.meta.url)), folder, { recursive: true });
+  await writeFile(join(folder, 'scripts', `${agent.name}.jsonl`), `${JSON.stringify(agent.script)}\n`);
+  await writeFile(
+    join(folder, `${agent.name}.yaml`),
+    `name: ${agent.name}\nmodel: scripted/${agent.name}\ninstructions: wait\nskills: []\n`,
+  );
+  return folder;
+}

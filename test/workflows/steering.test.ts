@@ -8,23 +8,35 @@ import {
   rejectUpdate,
   resumeUpdate,
 } from '../../src/workflows/messages.js';
-import { createRig, type Rig } from './rig.js';
+import { agentsWith, createRig, type Rig } from './rig.js';
 
 const SPEC = { tenant: 'acme', agent: 'refund-desk', input: 'Please handle the refunds.', actor: { local: 'alice' } };
 const FINANCE = { local: 'bob', roles: ['approver:finance'] };
 const OPERATOR = { local: 'olga', roles: ['operator'] };
 
+/** Its model takes longer than anybody waits. */
+const PATIENT = {
+  name: 'hello',
+  script: {
+    content: 'at last',
+    toolCalls: [],
+    latencyMs: 20_000,
+    finishReason: 'stop',
+    usage: { inputTokens: 1, outputTokens: 1 },
+  },
+};
+
 describe('steering a held run', () => {
   let rig: Rig;
   beforeAll(async () => {
-    rig = await createRig();
+    rig = await createRig({ env: { ROK_AGENTS: await agentsWith(PATIENT) } });
   }, 60_000);
   afterAll(() => rig.close());
 
   const held = async (id: string) => {
     const handle = await rig.start(`rok/acme/${id}`, SPEC);
     const { hold } = await rig.status(handle, (status) => status.hold !== null);
-    if (hold?.digest == null) throw new Error('the run is not held');
+    if (hold === null || hold.digest === null) throw new Error('the run is not held');
     return { handle, hold: hold.hold, digest: hold.digest };
   };
   const whyNot = async (asked: Promise<unknown>): Promise<string> => {
@@ -86,9 +98,36 @@ describe('steering a held run', () => {
     expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
   }, 30_000);
 
-  it('ends at its deadline: expired, judged COMPLETE, and the hold gave its time back', async () => {
-    const deadline = new Date(Date.now() + 2_000).toISOString();
-    const handle = await rig.start('rok/acme/late', { ...SPEC, deadline, limits: { steps: 3 } });
+  it('is terminated from outside while it waits: found at the next sweep, repaired, FAILED and COMPLETE', async () => {
+    const { handle } = await held('terminated');
+    await handle.terminate('from outside');
+    const ended = async () => {
+      const [row] = await rig.stack.admin.query<{ phase: string; outcome: string; status: string | null }>(
+        `SELECT r.phase, r.outcome, v.status FROM decide.runs r LEFT JOIN audit.v_verdicts v USING (run_id)
+        WHERE workflow_id = 'rok/acme/terminated'`,
+      );
+      return row;
+    };
+    let row = await ended();
+    while ((row?.status ?? null) === null) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      row = await ended();
+    }
+    expect(row).toEqual({ phase: 'FAILED', outcome: 'forced', status: 'COMPLETE' });
+  }, 30_000);
+
+  it('ends at its limit of steps, in an orderly way', async () => {
+    const handle = await rig.start('rok/acme/late', { ...SPEC, limits: { steps: 3 } });
     expect(await handle.result()).toMatchObject({ outcome: 'policy_stopped', verdict: 'COMPLETE' });
   }, 30_000);
+
+  it('ends at its deadline, where nobody answers: expired and COMPLETE', async () => {
+    const deadline = new Date(Date.now() + 2_500).toISOString();
+    const handle = await rig.start('rok/acme/expired', { ...SPEC, deadline, agent: 'hello' });
+    expect(await handle.result()).toMatchObject({ phase: 'FAILED', outcome: 'expired', verdict: 'COMPLETE' });
+  }, 30_000);
+
+  it('leaves histories that all replay', async () => {
+    expect(await rig.replayAll()).toBe(7);
+  }, 60_000);
 });
