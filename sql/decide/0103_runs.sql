@@ -67,6 +67,7 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
+COMMENT ON FUNCTION decide.guard_phase() IS 'Trigger of decide.runs; called by nobody.';
 CREATE TRIGGER guard_phase BEFORE UPDATE ON decide.runs FOR EACH ROW EXECUTE FUNCTION decide.guard_phase();
 CREATE TRIGGER no_delete BEFORE DELETE ON decide.runs FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.runs FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();

@@ -25,6 +25,18 @@ CREATE INDEX holds_open ON decide.holds (until) WHERE resolved_at IS NULL;
 GRANT SELECT, INSERT ON decide.holds TO rok_decide;
 GRANT UPDATE (resolved_at, resolution) ON decide.holds TO rok_decide;
 
+CREATE FUNCTION decide.keep_resolution() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.resolution IS NOT NULL THEN
+    RAISE EXCEPTION 'hold % is resolved: the first resolution stands', OLD.hold USING ERRCODE = '55000';
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION decide.keep_resolution() IS 'Trigger of decide.holds; called by nobody.';
+CREATE TRIGGER keep_resolution BEFORE UPDATE ON decide.holds FOR EACH ROW EXECUTE FUNCTION decide.keep_resolution();
+CREATE TRIGGER no_delete BEFORE DELETE ON decide.holds FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.holds FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
 CREATE TABLE decide.acts (
   run_id uuid NOT NULL REFERENCES decide.runs,
   update_id text NOT NULL CHECK (length(update_id) BETWEEN 1 AND 256),

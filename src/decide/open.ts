@@ -53,9 +53,24 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
     ),
   };
   const deadlineMs = await insertRun(sql, caller, run);
-  const problems = problemsOf(parsed, spec !== null && agent === null ? agentName : null, claimant);
+  const problems = [
+    ...problemsOf(parsed, spec !== null && agent === null ? agentName : null, claimant),
+    ...otherTenant(spec, caller),
+  ];
   await decideStart(sql, deciders, run, startSnapshot(run, facts, deadlineMs, problems));
   return run.uuid;
+}
+
+/** A workflow id that names a tenant, as ROK's own client makes them, is bound into assertions: it must be the spec's. */
+function otherTenant(spec: RunSpec | null, { workflowId }: Caller): readonly Problem[] {
+  const [prefix, named] = workflowId.split('/');
+  if (spec === null || prefix !== 'rok' || named === undefined || named === spec.tenant) return [];
+  return [
+    {
+      code: 'spec_invalid',
+      text: `tenant: the workflow id names \`${named.slice(0, 128)}\`, the spec \`${spec.tenant}\``,
+    },
+  ];
 }
 
 function problemsOf(parsed: ParsedSpec, unknownAgent: string | null, claimant: Claimant): readonly Problem[] {

@@ -97,7 +97,9 @@ function stale(request: AccessRequest, row: RunRow, hold: HoldRow | undefined): 
   if (request.verb !== 'approve' && request.verb !== 'reject' && request.verb !== 'resume') return null;
   if (hold === undefined || hold.resolution !== null) return 'no such pending hold';
   if (request.verb === 'resume')
-    return hold.reason === 'MANUAL' ? null : `a hold for ${hold.reason} is not resumed but approved or rejected`;
+    return hold.reason === 'MANUAL' || hold.reason === 'UNKNOWN_RESULT'
+      ? null
+      : `a hold for ${hold.reason} is not resumed but approved or rejected`;
   return request.digest === hold.action_digest ? null : 'the digest is not of the action that is held';
 }
 

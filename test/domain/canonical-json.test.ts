@@ -23,7 +23,7 @@ function shuffled(value: Json): Json {
   return Object.fromEntries(
     Object.entries(value)
       .reverse()
-      .map(([key, item]) => [key, shuffled(item as Json)]),
+      .map(([key, item]) => [key, shuffled(item)]),
   );
 }
 

@@ -176,6 +176,7 @@ export const guardedTables: readonly string[] = [
   'audit.contracts',
   'audit.receipt_heads',
   'audit.strays',
+  'decide.holds',
   'decide.runs',
   'observe.heads',
 ];

@@ -1,7 +1,7 @@
 /** The workflows' bundle: built by the SDK's own bundler, which refuses what is not deterministic. */
 import { describe, expect, it } from '@jest/globals';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,9 +11,15 @@ const workflows = fileURLToPath(new URL('../../src/workflows/index.ts', import.m
 const bundle = (workflowsPath: string, said: string[] = []) =>
   bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR', ({ message }) => said.push(message)) });
 
+/** Inside the repository, where packages are found, and where no other law looks. */
+async function plantedFolder(): Promise<string> {
+  const local = fileURLToPath(new URL('../../.rok', import.meta.url));
+  await mkdir(local, { recursive: true });
+  return mkdtemp(join(local, 'planted-'));
+}
+
 async function bundlePlanted(text: string): Promise<string> {
-  // Beside the sources' node_modules, where an import of a package is found.
-  const folder = await mkdtemp(join(dirname(fileURLToPath(import.meta.url)), '.planted-'));
+  const folder = await plantedFolder();
   try {
     const file = join(folder, 'workflows.ts');
     await writeFile(file, text);
@@ -36,12 +42,13 @@ describe('the workflows', () => {
   it.each([
     [
       'node:fs',
+      'Reading from "node:fs" is not handled',
       `import { readFileSync } from 'node:fs';\nexport async function planted() { return readFileSync('/etc/hostname', 'utf8'); }`,
     ],
-    ['net', `import net from 'net';\nexport async function planted() { return net.isIP('::1'); }`],
-    ['pg', `import pg from 'pg';\nexport async function planted() { return new pg.Client(); }`],
-  ])('that import %s are refused', async (_name, text) => {
-    expect(await bundlePlanted(text)).toMatch(/DISALLOWEDPLACE/);
+    ['net', "- 'net'", `import net from 'net';\nexport async function planted() { return net.isIP('::1'); }`],
+    ['pg', "- 'net'", `import pg from 'pg';\nexport async function planted() { return new pg.Client(); }`],
+  ])('that import %s are refused', async (_name, says, text) => {
+    expect(await bundlePlanted(text)).toContain(says);
   });
 
   it('that import what is deterministic are not', async () => {
@@ -75,7 +82,7 @@ describe('every workflow type', () => {
   });
 
   it('that does not is found', async () => {
-    const folder = await mkdtemp(join(dirname(fileURLToPath(import.meta.url)), '.planted-'));
+    const folder = await plantedFolder();
     try {
       await writeFile(join(folder, 'index.ts'), `export { stray } from './stray.js';\n`);
       await writeFile(join(folder, 'stray.ts'), `export async function stray() {\n  return 1;\n}\n`);

@@ -13,7 +13,9 @@ export function checkBudgets(intent: Intent, snapshot: Snapshot): CheckResult {
 
 function objection(intent: Intent, snapshot: Snapshot, breach: Breach, rule: string, text: string): Objection {
   const denied = deny('budget_exceeded', rule, text, intent.kind === 'model.call');
-  if (breach.on_breach === 'pause')
+  // One answer per action: while the cap is what it was, asking again would only hold again.
+  const answered = snapshot.pastHolds.some((hold) => hold.reason === 'BUDGET');
+  if (breach.on_breach === 'pause' && !answered)
     return {
       effect: 'pause',
       reason: denied.reason,
