@@ -1,6 +1,7 @@
 /**
  * The close, in its fixed order, inside half the grace. What does not answer within its share is skipped, and the gap is a
- * finding; `decide.finalize` has no limit: it is always reached.
+ * finding; `decide.finalize` has no limit: it is always reached. Only an execution that is not the run's history leaves
+ * sooner, at the first refusal.
  */
 import { log } from '@temporalio/workflow';
 import type { Outcome } from '../domain/phases.js';
@@ -8,6 +9,7 @@ import type { Ending } from './ending.js';
 import type { GovernedRun } from './governed-state.js';
 import { auditWithin, decide, decideWithin, executeWithin } from './hands.js';
 import type { RunResult } from './messages.js';
+import { isRefusedHistory } from './refused-history.js';
 import { showEnded } from './surface.js';
 
 /** Shares of the budget; together at most 1. */
@@ -20,6 +22,8 @@ export type Closing = Pick<GovernedRun, 'run' | 'trace' | 'moved'> & {
   readonly agent: string;
   readonly graceMs: number;
   readonly lastStep: number;
+  /** Whether this execution noted every event of the trace, and so knows its length. */
+  readonly countsEvents: boolean;
 };
 export type Closed = Omit<RunResult, 'answer' | 'detail'>;
 
@@ -37,6 +41,7 @@ export async function closeRun(run: GovernedRun, ending: Ending, answer: RunResu
       agent: opened.agent,
       graceMs: opened.graceMs,
       lastStep: run.steps,
+      countsEvents: true,
     },
     ending,
   );
@@ -69,7 +74,8 @@ export async function close(run: Closing, ending: Ending): Promise<Closed> {
       detail,
     }),
   );
-  run.trace.note('run.closing', 'run.closing', { outcome, events: run.trace.noted + 1 });
+  const events = run.countsEvents ? { events: run.trace.noted + 1 } : {};
+  run.trace.note('run.closing', 'run.closing', { outcome, ...events });
   await within('trace', () => run.trace.flushWithin(share('trace')));
   const final = await decide['decide.finalize']({ run: run.run, outcome, detail });
   run.moved({ phase: final.phase, outcome: final.outcome, spentMicros: final.spentMicros });
@@ -92,6 +98,7 @@ async function within<T>(what: string, work: () => Promise<T>): Promise<T | null
   try {
     return await work();
   } catch (error) {
+    if (isRefusedHistory(error)) throw error;
     log.warn('skipped in the close', { what, error: error instanceof Error ? error.message : 'unknown' });
     return null;
   }

@@ -27,6 +27,7 @@ export async function repair(input: {
       agent: adopted.agent,
       graceMs: adopted.graceMs,
       lastStep: adopted.lastStep,
+      countsEvents: false,
     },
     { outcome: adopted.outcome, detail: `repaired: ${input.reason}` },
   );

@@ -28,6 +28,7 @@ import {
   type Steer,
   type Steered,
 } from './messages.js';
+import { isRefusedHistory } from './refused-history.js';
 
 const HANDLERS_MS = 5_000;
 const UNANSWERED_MS = 5_000;
@@ -86,7 +87,9 @@ export function listen(run: GovernedRun): () => Promise<void> {
   const watch = new CancellationScope();
   const watching = watch.run(() => watchDeadline(run));
   watching.catch((error: unknown) => {
-    if (!isCancellation(error)) throw error;
+    // Thrown here it would fail this task again and again; the close meets the same refusal and leaves.
+    if (isRefusedHistory(error)) run.end({ outcome: 'forced', detail: 'another execution is the history of this run' });
+    else if (!isCancellation(error)) throw error;
   });
   return async () => {
     watch.cancel();
@@ -162,6 +165,9 @@ function mustBeOpen(run: GovernedRun, input: Steer): void {
   const actor: unknown = (input as Partial<Steer> | undefined)?.actor;
   if (typeof actor !== 'object' || actor === null || !('assertion' in actor || 'local' in actor))
     no('an actor is needed: { assertion } or { local, roles? }');
+  const reason: unknown = input.reason;
+  // A handler that throws on a wrong type would fail its workflow task again and again.
+  if (reason !== undefined && typeof reason !== 'string') no('a reason is text');
 }
 function mustBePaused(run: GovernedRun): void {
   if (run.holding.current === null) no('the run is not paused');
