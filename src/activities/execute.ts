@@ -13,13 +13,21 @@ const HEARTBEAT_MS = 1_000;
 export type ExecuteActivityDeps = ExecuteDeps & {
   /** The activity that is running now; Temporal's own, unless a test has no Temporal. */
   readonly inFlight?: () => InFlight;
+  /** What is measured of executing; recording neither throws nor waits. */
+  readonly measure?: { attempted(what: { readonly kind: string; readonly result: string }): void };
 };
 
 export function createExecuteActivities(deps: ExecuteActivityDeps): ExecuteActivities {
   const current = deps.inFlight ?? ofTemporal;
   return {
     'execute.prepare': (input) => told(() => prepare(deps, input)),
-    'execute.step': (input) => beating(current(), (inFlight) => executeStep(deps, input, inFlight)),
+    'execute.step': async (input) => {
+      const answer = await beating(current(), (inFlight) => executeStep(deps, input, inFlight));
+      // Without a digest no warrant was redeemed, so there was no attempt.
+      if (answer.resultDigest !== null)
+        deps.measure?.attempted({ kind: input.intent.kind, result: answer.result.status });
+      return answer;
+    },
     'execute.tell': (input) => told(() => tell(deps, input)),
     'execute.begin': (input) => told(() => begin(deps, input)),
     'execute.record': (input) => told(() => record(deps, input)),

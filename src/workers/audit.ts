@@ -12,13 +12,13 @@ import { createSigner, type Signer } from '../audit/signer.js';
 import { runStandingJudge } from '../audit/standing-judge.js';
 import { sweep, type SweepDeps } from '../audit/sweep.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
-import { databaseUrlOf, type Config } from '../platform/config.js';
-import { openDatabase } from '../platform/database.js';
+import type { Config } from '../platform/config.js';
 import { loadKeySet, loadPrivateKey } from '../platform/files.js';
 import { assertReconcileSchedule } from '../platform/schedule.js';
 import { StartError } from '../platform/start-error.js';
 import { connectTemporal } from '../platform/temporal.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
+import { openPool } from './open-pool.js';
 import { runWorker } from './run-worker.js';
 import { DRAIN_MS, moduleFile, type RunningWorker, type WorkerSetup } from './setup.js';
 
@@ -29,11 +29,7 @@ const REJOIN_MS = 2_000;
 export async function startAudit(setup: WorkerSetup): Promise<RunningWorker> {
   const { config, log, metrics } = setup;
   const signer = await signerOf(setup);
-  const database = await openDatabase(databaseUrlOf(config, 'audit'), {
-    login: 'audit',
-    applicationName: 'rok-audit',
-    max: 10,
-  });
+  const database = await openPool(setup, 'audit', 'audit', 10);
   const assertionKeys = config.jwks === undefined ? null : await loadKeySet(config.jwks);
   const deps: SweepDeps = {
     database,

@@ -1,28 +1,19 @@
 /** The control worker: workflows, and decide and observe as their local activities. Holds no secrets. */
 import { createDecideActivities } from '../activities/decide.js';
 import { createObserveActivities } from '../activities/observe.js';
-import { databaseUrlOf } from '../platform/config.js';
-import { openDatabase } from '../platform/database.js';
 import { connectTemporal } from '../platform/temporal.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
 import { loadDeciders, storeInputs } from './deciders.js';
 import { startRepairs } from './repairs.js';
+import { openPool } from './open-pool.js';
 import { runWorker } from './run-worker.js';
 import { crasher, DRAIN_MS, moduleFile, type RunningWorker, type WorkerSetup } from './setup.js';
 
 export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
   const { config, temporal, log, extensions, metrics } = setup;
   const deciders = await loadDeciders(setup);
-  const decide = await openDatabase(databaseUrlOf(config, 'decide'), {
-    login: 'decide',
-    applicationName: 'rok-control',
-    max: 20,
-  });
-  const observe = await openDatabase(databaseUrlOf(config, 'observe'), {
-    login: 'observe',
-    applicationName: 'rok-control',
-    max: 10,
-  });
+  const decide = await openPool(setup, 'decide', 'control', 20);
+  const observe = await openPool(setup, 'observe', 'control', 10);
   await storeInputs(decide, deciders);
   const connection = await connectTemporalNative(temporal);
   const temporalClient = await connectTemporal(temporal);

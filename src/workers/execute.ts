@@ -2,20 +2,16 @@
 import { join } from 'node:path';
 import { createExecuteActivities } from '../activities/execute.js';
 import { builtInProviders, builtInSkills, createRegistry } from '../execute/registry.js';
-import { databaseUrlOf } from '../platform/config.js';
-import { openDatabase } from '../platform/database.js';
 import { agentsFolder, loadAgents } from '../platform/files.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
+import { openPool } from './open-pool.js';
 import { runWorker } from './run-worker.js';
 import { crasher, DRAIN_MS, type RunningWorker, type WorkerSetup } from './setup.js';
 
-export async function startExecute({ config, temporal, log, extensions }: WorkerSetup): Promise<RunningWorker> {
+export async function startExecute(setup: WorkerSetup): Promise<RunningWorker> {
+  const { config, temporal, log, extensions, metrics } = setup;
   const agents = await loadAgents(agentsFolder(config));
-  const database = await openDatabase(databaseUrlOf(config, 'execute'), {
-    login: 'execute',
-    applicationName: 'rok-execute',
-    max: 20,
-  });
+  const database = await openPool(setup, 'execute', 'execute', 20);
   const connection = await connectTemporalNative(temporal);
   const registry = createRegistry({
     skills: [...builtInSkills(database), ...(extensions?.skills ?? [])],
@@ -33,7 +29,14 @@ export async function startExecute({ config, temporal, log, extensions }: Worker
       connection,
       namespace: temporal.namespace,
       taskQueue: 'rok-execute',
-      activities: createExecuteActivities({ database, registry, agents, log, crashAt: crasher(config.crashAt) }),
+      activities: createExecuteActivities({
+        database,
+        registry,
+        agents,
+        log,
+        crashAt: crasher(config.crashAt),
+        ...(metrics === undefined ? {} : { measure: metrics }),
+      }),
       shutdownGraceTime: DRAIN_MS,
       // Heartbeats carry the news of a cancel: throttled, a call in flight would hear of its kill seconds late.
       maxHeartbeatThrottleInterval: '1s',
