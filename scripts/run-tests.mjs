@@ -17,7 +17,8 @@ export async function runTests(root, args) {
   const folder = mkdtempSync(join(tmpdir(), 'rok-jest-'));
   const report = join(folder, 'report.json');
   const jest = join(root, 'node_modules/jest/bin/jest.js');
-  const ci = process.env.CI ? ['--ci'] : [];
+  // A test file that failed half-way may leave a worker behind, and jest would wait for it for ever.
+  const ci = ['--forceExit', ...(process.env.CI ? ['--ci'] : [])];
   try {
     const exitCode = await run([...nodeFlags, jest, '--json', `--outputFile=${report}`, ...ci, ...args], root);
     return countTests(existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined, exitCode);

@@ -12,7 +12,7 @@ import { checkBudgets } from './checks/budgets.js';
 import { deny, type CheckResult, type Objection, type PolicyCheck } from './checks/check.js';
 import { checkHalt } from './checks/halt.js';
 import { checkLimits } from './checks/limits.js';
-import type { Snapshot } from './snapshot.js';
+import type { LedgerAnswer, Snapshot } from './snapshot.js';
 
 export type Answer = {
   readonly ruling: Ruling;
@@ -21,10 +21,10 @@ export type Answer = {
   readonly notices: readonly Notice[];
 };
 export type PolicyChecker = {
-  /** All checks but the ledger's: whether asking the ledger is worth it. */
-  precheck(intent: Intent, snapshot: Snapshot): CheckResult;
   /** The decision, from the snapshot alone. */
   check(intent: Intent, snapshot: Snapshot): Answer;
+  /** The same with the ledger's answer added: the other checks, whose input it is not, are not asked again. */
+  checkLedger(intent: Intent, snapshot: Snapshot, ledger: LedgerAnswer | null): Answer;
 };
 
 /** How long a warrant is good for: longer than a step waits for a worker, never past the run's deadline. */
@@ -48,12 +48,20 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
       determining: results.flatMap((result) => result.determining ?? []),
     };
   };
+  const withBudgets = (intent: Intent, snapshot: Snapshot, before: CheckResult): Answer => {
+    const budgets = guarded('budgets', () => checkBudgets(intent, snapshot));
+    return conclude(intent, snapshot, { ...before, objections: [...before.objections, ...budgets.objections] });
+  };
+  // What the other checks said of a snapshot, kept while somebody holds it.
+  const seen = new WeakMap<Snapshot, CheckResult>();
   return {
-    precheck,
-    check: (intent, snapshot) => {
+    check(intent, snapshot) {
       const before = precheck(intent, snapshot);
-      const budgets = guarded('budgets', () => checkBudgets(intent, snapshot));
-      return conclude(intent, snapshot, { ...before, objections: [...before.objections, ...budgets.objections] });
+      seen.set(snapshot, before);
+      return withBudgets(intent, snapshot, before);
+    },
+    checkLedger(intent, snapshot, ledger) {
+      return withBudgets(intent, { ...snapshot, ledger }, seen.get(snapshot) ?? precheck(intent, snapshot));
     },
   };
 }

@@ -138,8 +138,7 @@ async function ruled(
     bound: bound(deciders, intent, before),
     askedOutputTokens: intent.askedOutputTokens ?? null,
   });
-  const snapshot = { ...before, ledger };
-  return { answer: deciders.checker.check(intent, snapshot), snapshot };
+  return { answer: deciders.checker.checkLedger(intent, before, ledger), snapshot: { ...before, ledger } };
 }
 
 const bound = (deciders: Deciders, intent: Intent, snapshot: Snapshot): Bound =>

@@ -2,13 +2,28 @@
  * One transaction on one pooled connection. Deliberately without retries: whoever calls knows whether its key makes a
  * second try safe.
  */
+import { createHash } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import type { Sql } from '../domain/sql.js';
+
+/** Statements are literals of the code, so there are few; each is parsed and planned once per connection under its name. */
+const names = new Map<string, string>();
+const MAX_NAMES = 1_000;
+
+function nameOf(text: string): string | undefined {
+  const known = names.get(text);
+  if (known !== undefined || names.size >= MAX_NAMES) return known;
+  const name = `rok_${createHash('sha256').update(text).digest('base64url').slice(0, 20)}`;
+  names.set(text, name);
+  return name;
+}
 
 export function sqlOn(client: Pick<PoolClient, 'query'>): Sql {
   return {
     async query<R extends object>(text: string, values: readonly unknown[] = []) {
-      const { rows } = await client.query<R>(text, [...values]);
+      // Without values it may be several statements, which have no name.
+      const name = values.length === 0 ? undefined : nameOf(text);
+      const { rows } = await client.query<R>({ text, values: [...values], ...(name === undefined ? {} : { name }) });
       return rows;
     },
   };

@@ -54,11 +54,9 @@ export const variables = {
   ROK_DATABASE_URL_READ: databaseUrl,
   ROK_WORKERS: workers,
   ROK_TEMPORAL_CLI: text,
-  ROK_CRASH_AT: z
-    .string()
-    .regex(/^[a-z][a-z0-9_.-]{0,63}(:[1-9][0-9]{0,3})?$/, {
-      error: 'the name of a crash point, with `:N` for its Nth time',
-    }),
+  ROK_CRASH_AT: z.string().regex(/^[a-z][a-z0-9_.-]{0,63}(:[1-9][0-9]{0,3})?$/, {
+    error: 'the name of a crash point, with `:N` for its Nth time',
+  }),
   ROK_PRICES: text,
   ROK_POLICIES: text,
   ROK_AGENTS: text,

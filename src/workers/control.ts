@@ -1,6 +1,7 @@
 /** The control worker: workflows, and decide and observe as their local activities. Holds no secrets. */
 import { createDecideActivities } from '../activities/decide.js';
 import { createObserveActivities } from '../activities/observe.js';
+import { createRoundActivities } from '../activities/round.js';
 import { connectTemporal } from '../platform/temporal.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
 import { loadDeciders, storeInputs } from './deciders.js';
@@ -20,6 +21,8 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
   const measured = metrics === undefined ? {} : { metrics };
   const crashAt = crasher(config.crashAt);
   const repairs = startRepairs(temporalClient.client, decide, log, setup.sweepMs);
+  const decideHands = createDecideActivities({ database: decide, deciders, crashAt, ...measured });
+  const observeHands = createObserveActivities({ database: observe, log, ...measured });
   return runWorker(
     'control',
     {
@@ -28,8 +31,9 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
       taskQueue: 'rok-control',
       workflowsPath: extensions?.workflowsPath ?? moduleFile('../workflows/index.js', import.meta.url),
       activities: {
-        ...createDecideActivities({ database: decide, deciders, crashAt, ...measured }),
-        ...createObserveActivities({ database: observe, log, ...measured }),
+        ...decideHands,
+        ...observeHands,
+        ...createRoundActivities(decideHands, observeHands),
       },
       shutdownGraceTime: DRAIN_MS,
     },

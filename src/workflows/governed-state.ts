@@ -11,7 +11,7 @@ import type { Opened, StepAnswer } from '../domain/protocol/decide.js';
 import type { StepResult } from '../domain/protocol/execute.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import type { VerdictStatus } from '../domain/verdict.js';
-import { decide } from './hands.js';
+import { control, decide } from './hands.js';
 import { endingOf, RunEnded, type Ending } from './ending.js';
 import { Holding, type Held } from './holding.js';
 import type { RunStatus } from './messages.js';
@@ -175,22 +175,21 @@ export class GovernedRun {
 
   /** The trace goes with the next decision; both must be back before the step begins, where the profile says so. */
   async #ask(intent: Intent, turn: number, asking: Asking): Promise<StepAnswer> {
-    const ask = (): Promise<StepAnswer> =>
-      decide['decide.step']({
-        run: this.run,
-        intent,
-        turn,
-        ...(asking.context === undefined ? {} : { context: asking.context }),
-        ...(asking.arguments === undefined ? {} : { arguments: asking.arguments }),
-      });
-    return this.turn.take(() => this.#withTrace(ask));
-  }
-
-  /** In one turn: what is asked and the trace beside it. Where the profile does not wait for the trace, its failure is no one's. */
-  async #withTrace<T>(work: () => Promise<T>): Promise<T> {
-    const traced = this.#traceFirst ? this.trace.flush() : this.trace.flushOnce();
-    const [answer] = await Promise.all([work(), traced]);
-    return answer;
+    const step = {
+      run: this.run,
+      intent,
+      turn,
+      ...(asking.context === undefined ? {} : { context: asking.context }),
+      ...(asking.arguments === undefined ? {} : { arguments: asking.arguments }),
+    };
+    return this.turn.take(async () => {
+      const { waiting } = this.trace;
+      if (waiting.length === 0) return decide['decide.step'](step);
+      const trace = { run: this.run, events: waiting };
+      const { answer, head } = await control['control.round']({ step, trace, traceFirst: this.#traceFirst });
+      if (head !== null) this.trace.kept(waiting.length, head);
+      return answer;
+    });
   }
 
   get #traceFirst(): boolean {

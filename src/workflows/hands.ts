@@ -7,6 +7,7 @@ import type { AuditActivities } from '../domain/protocol/audit.js';
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { ExecuteActivities } from '../domain/protocol/execute.js';
 import type { ObserveActivities } from '../domain/protocol/observe.js';
+import type { RoundActivities } from '../domain/protocol/round.js';
 
 export const TASK_QUEUES = { control: 'rok-control', execute: 'rok-execute', audit: 'rok-audit' } as const;
 
@@ -18,6 +19,7 @@ const LOCAL: LocalActivityOptions = {
 };
 
 export const decide = proxyLocalActivities<DecideActivities>(LOCAL);
+export const control = proxyLocalActivities<RoundActivities>(LOCAL);
 export const observe = proxyLocalActivities<ObserveActivities>(LOCAL);
 
 /** The same within a time budget; what does not answer in it is given up. */

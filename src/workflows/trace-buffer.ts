@@ -27,6 +27,17 @@ export class TraceBuffer {
     this.#noted += 1;
   }
 
+  /** What is not kept yet, oldest first. */
+  get waiting(): readonly TraceEvent[] {
+    return this.#pending;
+  }
+
+  /** The first `count` of what was waiting are kept. */
+  kept(count: number, head: Appended): void {
+    this.#pending = this.#pending.slice(count);
+    this.#head = { length: head.length, hash: head.hash };
+  }
+
   /** Retries without end: a step does not begin before its trace is kept. */
   flush(): Promise<void> {
     return this.#send((input) => observe['observe.append'](input));
@@ -45,8 +56,6 @@ export class TraceBuffer {
   async #send(append: (input: { run: RunId; events: readonly TraceEvent[] }) => Promise<Appended>): Promise<void> {
     const batch = this.#pending;
     if (batch.length === 0) return;
-    const head = await append({ run: this.run, events: batch });
-    this.#pending = this.#pending.slice(batch.length);
-    this.#head = { length: head.length, hash: head.hash };
+    this.kept(batch.length, await append({ run: this.run, events: batch }));
   }
 }

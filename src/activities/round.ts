@@ -1,0 +1,18 @@
+/** Decide and observe side by side, each by its own hands and its own login. Both are idempotent, so a round may be repeated. */
+import type { DecideActivities } from '../domain/protocol/decide.js';
+import type { ObserveActivities } from '../domain/protocol/observe.js';
+import type { RoundActivities } from '../domain/protocol/round.js';
+
+export function createRoundActivities(
+  decide: Pick<DecideActivities, 'decide.step'>,
+  observe: Pick<ObserveActivities, 'observe.append'>,
+): RoundActivities {
+  return {
+    'control.round': async ({ step, trace, traceFirst }) => {
+      const appending = observe['observe.append'](trace);
+      const kept = traceFirst ? appending : appending.catch(() => null);
+      const [answer, head] = await Promise.all([decide['decide.step'](step), kept]);
+      return { answer, head };
+    },
+  };
+}
