@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
 import { approveUpdate, type RunResult } from '../../src/workflows/messages.js';
 import { uuidOf } from '../../src/domain/ids.js';
+import { recordIfAsked } from '../histories/recording.js';
 import { createRig, type Rig } from './rig.js';
 
 describe('a governed run of the refund desk', () => {
@@ -22,6 +23,7 @@ describe('a governed run of the refund desk', () => {
     const bob = { actor: { local: 'bob', roles: ['approver:finance'] }, hold: hold.hold, digest: hold.digest };
     await handle.executeUpdate(approveUpdate, { args: [bob] });
     result = await handle.result();
+    await recordIfAsked('demo', handle);
   }, 60_000);
   afterAll(() => rig.close());
 

@@ -8,6 +8,7 @@ import {
   rejectUpdate,
   resumeUpdate,
 } from '../../src/workflows/messages.js';
+import { recordIfAsked } from '../histories/recording.js';
 import { agentsWith, createRig, type Rig } from './rig.js';
 
 const SPEC = { tenant: 'acme', agent: 'refund-desk', input: 'Please handle the refunds.', actor: { local: 'alice' } };
@@ -63,6 +64,7 @@ describe('steering a held run', () => {
     const answer = { actor: FINANCE, hold, digest };
     expect(await handle.executeUpdate(rejectUpdate, { args: [answer] })).toMatchObject({ resolution: 'rejected' });
     expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
+    await recordIfAsked('rejected', handle);
     const refunds = await rig.stack.admin.query('SELECT order_id FROM shop.refunds');
     expect(refunds).toEqual([{ order_id: 'A-1001' }]);
   }, 30_000);
@@ -114,6 +116,9 @@ describe('steering a held run', () => {
       row = await ended();
     }
     expect(row).toEqual({ phase: 'FAILED', outcome: 'forced', status: 'COMPLETE' });
+    const repairs = rig.client.workflow.list({ query: `WorkflowType = 'repair'` });
+    for await (const { workflowId } of repairs)
+      await recordIfAsked('repaired', rig.client.workflow.getHandle(workflowId));
   }, 30_000);
 
   it('ends at its limit of steps, in an orderly way', async () => {
