@@ -1,0 +1,33 @@
+/**
+ * `npm run bench -- NAME [--json] [--runs N] [--profile]`. Prints figures with their goals; with --json the last line is one
+ * JSON object. The exit code is 1 when a goal is missed.
+ */
+import { availableParallelism, cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { jsonOf, linesOf, passes, type Benchmark } from './figures.js';
+import { overhead, type OverheadOptions } from './overhead.js';
+
+const benchmarks: Readonly<Record<string, (options: OverheadOptions) => Promise<Benchmark>>> = { overhead };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '40' },
+  },
+});
+const run = Object.hasOwn(benchmarks, positionals[0] ?? '') ? benchmarks[positionals[0] ?? ''] : undefined;
+if (run === undefined) {
+  process.stderr.write(`name a benchmark: ${Object.keys(benchmarks).join(', ')}\n`);
+  process.exitCode = 2;
+} else {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const done = await run({ runs: Number(values.runs), profile: values.profile });
+  const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
+  const benchmark = { ...done, settings: { ...done.settings, machine } };
+  process.stdout.write(`${linesOf(benchmark).join('\n')}\n`);
+  if (values.json) process.stdout.write(`${jsonOf(benchmark)}\n`);
+  process.exitCode = benchmark.figures.every(passes) ? 0 : 1;
+}
