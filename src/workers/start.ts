@@ -13,6 +13,13 @@ export type RunningWorkers = { readonly failed: Promise<never>; stop(): Promise<
 
 /** @throws StartError for whatever a profile refuses, and for what cannot be reached */
 export async function startWorkers(names: readonly WorkerName[], given: WorkerSetup): Promise<RunningWorkers> {
+  if (names.includes('http'))
+    throw new StartError({
+      code: 'config_invalid',
+      message: 'there is no worker `http` yet',
+      hint: 'start some of control, execute, audit',
+      exitCode: 1,
+    });
   refuseMixing(names, given);
   const metrics = createMetrics();
   const setup = { ...given, metrics };

@@ -66,6 +66,6 @@ function holdLines({ hold, run }: RunStatus): readonly string[] {
     `| **held** | ${hold.reason}: ${hold.what} |`,
     `| answers | ${hold.authority}, ${hold.given} of ${hold.quorum} |`,
     `| until | ${hold.until} |`,
-    `| resolve | \`rok approval approve ${run} --hold ${hold.hold} --digest ${hold.digest ?? ''}\` |`,
+    `| resolve | \`rok approval approve ${run} --hold ${hold.hold} --digest ${hold.digest ?? ''} --as NAME --role approver:${hold.authority}\` |`,
   ];
 }
