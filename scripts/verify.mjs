@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { runTests } from './run-tests.mjs';
+import { npmTest } from './npm-test.mjs';
 import { say } from './say.mjs';
 import { countLine } from './test-result.mjs';
 
@@ -40,8 +40,7 @@ async function verify() {
     return false;
   }
   const results = checks.map(({ name, commands }) => ({ name, ok: commands.every((command) => check(name, command)) }));
-  const tests = await runTests(root, process.argv.slice(2));
-  for (const complaint of tests.complaints) say(complaint);
+  const tests = await npmTest(root, process.argv.slice(2));
   for (const { name, ok } of results) console.log(`${ok ? 'passed' : 'FAILED'}  ${name}`);
   const failed = tests.failed + results.filter(({ ok }) => !ok).length;
   const passed = tests.passed + results.filter(({ ok }) => ok).length;
