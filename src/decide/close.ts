@@ -20,7 +20,7 @@ import { writeDecision } from './decision-row.js';
 import { endHold, openHolds } from './holds.js';
 import { fence, settleAndReserve, settlementOf } from './ledger.js';
 import { storable } from '../domain/text.js';
-import { lockRun, openWarrants, type RunRow } from './run-row.js';
+import { lockRun, openWarrants, runFacts, type RunRow } from './run-row.js';
 import { agentFacts, nothingAsked, type Snapshot } from './snapshot.js';
 
 /** Fixes the outcome. Latched already: the first outcome stands, and is what is answered. */
@@ -90,16 +90,7 @@ async function closingSnapshot(sql: Sql, deciders: Deciders, run: RunId, row: Ru
   );
   return {
     nowMs: facts?.now_ms ?? 0,
-    run: {
-      tenant: row.tenant,
-      agent: row.agent,
-      profile: row.profile,
-      openedMs: row.opened_ms,
-      deadlineMs: row.deadline_ms,
-      outcome: row.outcome,
-      labels: row.labels,
-      actor: { name: row.actor.name, roles: row.actor.roles },
-    },
+    run: runFacts(row),
     agent: agentFacts(deciders.agents.get(row.agent) ?? null),
     limits: row.limits,
     counters: row.counters,

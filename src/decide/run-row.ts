@@ -1,5 +1,5 @@
 /** The run's row under its lock, and everything else a decision reads, in two statements. */
-import type { Counters, PastHold } from './snapshot.js';
+import type { Counters, PastHold, Snapshot } from './snapshot.js';
 import { NO_COUNTERS } from './snapshot.js';
 import type { Digest, RunId } from '../domain/ids.js';
 import { uuidOf } from '../domain/ids.js';
@@ -159,3 +159,15 @@ export async function readStepFacts(
   if (facts === undefined) throw new RokError('run_unknown', `no run \`${run}\``);
   return facts;
 }
+
+/** What a decision depends on of the run's row. */
+export const runFacts = (row: RunRow): Snapshot['run'] => ({
+  tenant: row.tenant,
+  agent: row.agent,
+  profile: row.profile,
+  openedMs: row.opened_ms,
+  deadlineMs: row.deadline_ms,
+  outcome: row.outcome,
+  labels: row.labels,
+  actor: { name: row.actor.name, roles: row.actor.roles },
+});

@@ -30,7 +30,15 @@ import {
   type Settlement,
 } from './ledger.js';
 import type { Answer } from './policy-checker.js';
-import { lockRun, openWarrants, readStepFacts, type OpenWarrant, type RunRow, type StepFacts } from './run-row.js';
+import {
+  lockRun,
+  openWarrants,
+  readStepFacts,
+  type OpenWarrant,
+  runFacts,
+  type RunRow,
+  type StepFacts,
+} from './run-row.js';
 import { agentFacts, type Counters, type Snapshot } from './snapshot.js';
 
 export async function decideStep(
@@ -159,16 +167,7 @@ function snapshotOf(
   const stored = facts.added_known === distinct && ((context?.base ?? null) === null || facts.base_tokens !== null);
   return {
     nowMs: facts.now_ms,
-    run: {
-      tenant: row.tenant,
-      agent: row.agent,
-      profile: row.profile,
-      openedMs: row.opened_ms,
-      deadlineMs: row.deadline_ms,
-      outcome: row.outcome,
-      labels: row.labels,
-      actor: { name: row.actor.name, roles: row.actor.roles },
-    },
+    run: runFacts(row),
     agent: agentFacts(deciders.agents.get(row.agent) ?? null),
     limits: row.limits,
     counters,
