@@ -6,16 +6,26 @@ import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { jsonOf, linesOf, passes, type Benchmark } from './figures.js';
-import { overhead, type OverheadOptions } from './overhead.js';
+import { judge } from './judge.js';
+import { ledger } from './ledger.js';
+import { overhead } from './overhead.js';
+import { trace } from './trace.js';
 
-const benchmarks: Readonly<Record<string, (options: OverheadOptions) => Promise<Benchmark>>> = { overhead };
+/** `runs` means what each makes of it; not given, each has its own. */
+type Options = { readonly runs?: number; readonly profile: boolean };
+const benchmarks: Readonly<Record<string, (options: Options) => Promise<Benchmark>>> = {
+  overhead,
+  judge,
+  ledger,
+  trace,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
-    runs: { type: 'string', default: '40' },
+    runs: { type: 'string' },
   },
 });
 const run = Object.hasOwn(benchmarks, positionals[0] ?? '') ? benchmarks[positionals[0] ?? ''] : undefined;
@@ -24,7 +34,10 @@ if (run === undefined) {
   process.exitCode = 2;
 } else {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const done = await run({ runs: Number(values.runs), profile: values.profile });
+  const done = await run({
+    ...(values.runs === undefined ? {} : { runs: Number(values.runs) }),
+    profile: values.profile,
+  });
   const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
   const benchmark = { ...done, settings: { ...done.settings, machine } };
   process.stdout.write(`${linesOf(benchmark).join('\n')}\n`);

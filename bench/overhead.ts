@@ -14,7 +14,7 @@ import { AGENT, startGoverned, STEPS, TURNS } from './governed.js';
 import { openProfile } from './statements.js';
 import { timelineOf } from './timeline.js';
 
-export type OverheadOptions = { readonly runs: number; readonly profile: boolean };
+type OverheadOptions = { readonly runs: number; readonly profile: boolean };
 
 const WARM_UP = 5;
 const IN_FLIGHT = 20;
@@ -25,7 +25,10 @@ type Run = () => Promise<string>;
 type Kinds = { readonly governed: Run; readonly bare: Run };
 type Cost = { readonly events: number; readonly bytes: number };
 
-export async function overhead({ runs, profile }: OverheadOptions): Promise<Benchmark> {
+export async function overhead({
+  runs = 40,
+  profile,
+}: Partial<OverheadOptions> & { readonly profile: boolean }): Promise<Benchmark> {
   const stack = await createOwnStack({ temporal: true, durable: true });
   try {
     const settings = temporalSettings({ TEMPORAL_ADDRESS: stack.temporalAddress, TEMPORAL_NAMESPACE: stack.namespace });

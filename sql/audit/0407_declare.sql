@@ -2,7 +2,7 @@
 SET ROLE rok_audit_owner;
 
 -- Times in evidence have one form: RFC 3339 in UTC with six decimals.
-CREATE FUNCTION audit.iso(p_at timestamptz) RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION audit.iso(p_at timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 COMMENT ON FUNCTION audit.iso(timestamptz) IS 'A time as it stands in contracts and receipts; for audit''s own functions and its receipts.';

@@ -19,7 +19,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.verdicts FOR EACH RO
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.verdicts FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 
 -- The one order of badness.
-CREATE FUNCTION audit.badness(p_status text) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION audit.badness(p_status text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE p_status WHEN 'COMPLETE' THEN 0 WHEN 'INCOMPLETE' THEN 1 WHEN 'STALE' THEN 2 END
 $$;
 COMMENT ON FUNCTION audit.badness(text) IS 'Orders verdicts; for audit''s own functions.';

@@ -29,4 +29,7 @@ $$;
 COMMENT ON FUNCTION decide.halted(text, text) IS 'Whether a halt is in force; for the deciders and for redeem.';
 GRANT EXECUTE ON FUNCTION decide.halted(text, text) TO rok_decide;
 
+CREATE VIEW decide.v_halts AS SELECT * FROM decide.halts;
+GRANT SELECT ON decide.v_halts TO rok_read;
+
 RESET ROLE;

@@ -19,6 +19,8 @@ CREATE TABLE decide.refused_histories (
   PRIMARY KEY (workflow_id, temporal_run_id)
 );
 CREATE INDEX refused_histories_by_run ON decide.refused_histories (run_id);
+-- The audit looks for new ones at every sweep.
+CREATE INDEX refused_histories_by_time ON decide.refused_histories (at);
 GRANT SELECT, INSERT ON decide.histories, decide.refused_histories TO rok_decide;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.histories FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();

@@ -1,7 +1,8 @@
 -- The ledger: budgets say what may be used, accounts hold what is, the journal sums to the accounts.
 SET ROLE rok_decide_owner;
 
--- A budget makes one account per window. No row: no limit. 0: nothing.
+-- A budget makes one account per window. No row: no limit. 0: nothing. A changed cap reaches the account of the window that
+-- is open (0504_budget_changes.sql); to take a limit away, set the largest cap.
 CREATE TABLE decide.budgets (
   scope text NOT NULL CHECK (scope IN ('all', 'tenant', 'agent', 'run', 'label')),
   -- Tenant; `tenant/agent`; run id; `tenant/label=value`; empty for all.
@@ -37,21 +38,28 @@ CREATE TABLE decide.accounts (
   FOREIGN KEY (scope, subject, unit, time_window) REFERENCES decide.budgets,
   CONSTRAINT ceiling_covers_cap CHECK (ceiling >= cap),
   CONSTRAINT never_overspent CHECK (spent + reserved <= ceiling)
-);
+) WITH (fillfactor = 50);
 GRANT SELECT ON decide.accounts TO rok_decide;
 -- Rows are made by decide.accounts_of and move by decide.settle_and_reserve: the login writes neither a cap nor a balance.
 
+-- Numbered under the account's lock: of one account, the order of the numbers is the order of what happened.
 CREATE TABLE decide.journal (
   entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   account_id bigint NOT NULL REFERENCES decide.accounts,
-  run_id uuid NOT NULL,
-  step integer NOT NULL,
-  attempt integer NOT NULL,
-  op text NOT NULL CHECK (op IN ('reserve', 'settle', 'release', 'forfeit')),
-  reserved bigint NOT NULL,
-  spent bigint NOT NULL,
-  over bigint NOT NULL,
-  at timestamptz NOT NULL DEFAULT clock_timestamp()
+  -- The attempt that moved the balances; none where an account was opened or its cap was changed.
+  run_id uuid,
+  step integer,
+  attempt integer,
+  op text NOT NULL CHECK (op IN ('open', 'cap', 'reserve', 'settle', 'release', 'forfeit')),
+  reserved bigint NOT NULL DEFAULT 0,
+  spent bigint NOT NULL DEFAULT 0,
+  over bigint NOT NULL DEFAULT 0,
+  -- From here on, where the entry sets it.
+  cap bigint,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CHECK ((op IN ('open', 'cap')) = (cap IS NOT NULL)),
+  CHECK ((op IN ('open', 'cap')) = (num_nulls(run_id, step, attempt) = 3)),
+  CHECK (op NOT IN ('open', 'cap') OR (reserved = 0 AND spent = 0 AND over = 0))
 );
 CREATE INDEX journal_by_account ON decide.journal (account_id);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.journal FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
@@ -59,15 +67,30 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.journal FOR EACH STATEMENT 
 GRANT SELECT ON decide.journal TO rok_decide;
 
 CREATE VIEW decide.v_accounts AS SELECT * FROM decide.accounts;
--- A row here is a bug: journal and balances disagree.
+-- A row here is a bug: a balance is not what the journal sums to, or a cap not what it says last.
 CREATE VIEW decide.v_drift AS
-  SELECT a.account_id, a.scope, a.subject, a.unit, a.spent, a.reserved, a.over,
-         coalesce(sum(j.spent), 0) AS journal_spent, coalesce(sum(j.reserved), 0) AS journal_reserved,
-         coalesce(sum(j.over), 0) AS journal_over
-  FROM decide.accounts a LEFT JOIN decide.journal j USING (account_id)
-  GROUP BY a.account_id
-  HAVING (a.spent, a.reserved, a.over)
-    IS DISTINCT FROM (coalesce(sum(j.spent), 0), coalesce(sum(j.reserved), 0), coalesce(sum(j.over), 0));
-GRANT SELECT ON decide.v_accounts, decide.v_drift TO rok_decide, rok_audit, rok_audit_owner, rok_read;
+  SELECT a.account_id, a.scope, a.subject, a.unit, a.time_window, a.window_start, d.what, d.balance, d.journal
+  FROM decide.accounts a
+  LEFT JOIN (
+    SELECT j.account_id, sum(j.spent) AS spent, sum(j.reserved) AS reserved, sum(j.over) AS over,
+           (array_agg(j.cap ORDER BY j.entry_id DESC) FILTER (WHERE j.cap IS NOT NULL))[1] AS cap
+    FROM decide.journal j GROUP BY j.account_id) j USING (account_id),
+  LATERAL (VALUES
+    ('spent', a.spent::numeric, coalesce(j.spent, 0)),
+    ('reserved', a.reserved, coalesce(j.reserved, 0)),
+    ('over', a.over, coalesce(j.over, 0)),
+    ('cap', a.cap, j.cap)) d (what, balance, journal)
+  WHERE d.balance IS DISTINCT FROM d.journal;
+-- At every entry, not only now: what had been admitted by then against the cap that held by then. `over` is not bounded, but
+-- nothing is admitted beside it; a lowered cap keeps what was there before.
+CREATE VIEW decide.v_overspent AS
+  SELECT t.* FROM (
+    SELECT j.account_id, j.entry_id, j.op, j.at, j.reserved AS moved,
+           sum(j.spent + j.reserved) OVER sofar AS admitted,
+           max(j.cap) OVER (PARTITION BY j.account_id, j.epoch) AS cap
+    FROM (SELECT j.*, count(j.cap) OVER (PARTITION BY j.account_id ORDER BY j.entry_id) AS epoch FROM decide.journal j) j
+    WINDOW sofar AS (PARTITION BY j.account_id ORDER BY j.entry_id)) t
+  WHERE t.op = 'reserve' AND t.moved > 0 AND t.admitted > t.cap;
+GRANT SELECT ON decide.v_accounts, decide.v_drift, decide.v_overspent TO rok_decide, rok_audit, rok_audit_owner, rok_read;
 
 RESET ROLE;

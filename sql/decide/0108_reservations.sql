@@ -19,6 +19,7 @@ CREATE TABLE decide.reservations (
   redeemed_at timestamptz,
   closed_at timestamptz,
   spent_micros bigint CHECK (spent_micros >= 0),
+  -- What was taken above the bound. Of usage that cannot be counted, only that it was above: 1.
   over_micros bigint CHECK (over_micros >= 0),
   tokens bigint CHECK (tokens >= 0),
   -- Exact, before it was rounded up to micro-USD.
@@ -48,6 +49,15 @@ CREATE TABLE decide.reservation_lines (
 GRANT SELECT ON decide.reservations, decide.reservation_lines TO rok_decide;
 
 CREATE VIEW decide.v_reservations AS SELECT * FROM decide.reservations;
-GRANT SELECT ON decide.v_reservations TO rok_audit, rok_audit_owner, rok_read;
+-- A row here is a bug: an account's reserved is not what its open reservations set aside.
+CREATE VIEW decide.v_set_aside_drift AS
+  SELECT a.account_id, a.scope, a.subject, a.unit, a.reserved, coalesce(sum(l.amount), 0) AS set_aside
+  FROM decide.accounts a
+  LEFT JOIN (decide.reservations w JOIN decide.reservation_lines l USING (run_id, step, attempt))
+    ON l.account_id = a.account_id AND w.closed_at IS NULL
+  GROUP BY a.account_id
+  HAVING a.reserved IS DISTINCT FROM coalesce(sum(l.amount), 0);
+GRANT SELECT ON decide.v_reservations, decide.v_set_aside_drift TO rok_audit, rok_audit_owner, rok_read;
+GRANT SELECT ON decide.v_set_aside_drift TO rok_decide;
 
 RESET ROLE;

@@ -55,6 +55,8 @@ CREATE TABLE decide.acts (
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (run_id, update_id)
 );
+-- The audit verifies them again, oldest first.
+CREATE INDEX acts_allowed ON decide.acts (at) WHERE allowed;
 -- An actor counts once per hold.
 CREATE UNIQUE INDEX one_voice ON decide.acts (run_id, hold, actor) WHERE allowed AND verb IN ('approve', 'reject');
 GRANT SELECT, INSERT ON decide.acts TO rok_decide;

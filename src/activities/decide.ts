@@ -1,7 +1,7 @@
 /** The deciding power's hands: each act is one transaction under the run's lock, asked for by the run's own history only. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { NotThisHistory } from '../decide/run-row.js';
-import { decideOutcome, finalize, latch, repair } from '../decide/close.js';
+import { finalize, latch, repair } from '../decide/close.js';
 import type { Caller } from '../decide/caller.js';
 import type { Deciders } from '../decide/deciders.js';
 import { openRun } from '../decide/open.js';
@@ -17,8 +17,6 @@ import type { Database, Sql } from '../domain/sql.js';
 export type DecideHands = {
   readonly database: Database;
   readonly deciders: Deciders;
-  /** Called after the named act's commit; tests end the process there. */
-  readonly crashAt?: (point: string) => void;
   readonly metrics?: DecideMeasure;
 };
 
@@ -30,7 +28,7 @@ export type DecideMeasure = {
   spent(micros: bigint): void;
 };
 
-export function createDecideActivities({ database, deciders, crashAt, metrics }: DecideHands): DecideActivities {
+export function createDecideActivities({ database, deciders, metrics }: DecideHands): DecideActivities {
   const act = async <T>(name: string, work: (sql: Sql, caller: Caller) => Promise<T>): Promise<T> => {
     const { info, cancellationSignal: signal } = Context.current();
     const execution = info.workflowExecution;
@@ -38,9 +36,7 @@ export function createDecideActivities({ database, deciders, crashAt, metrics }:
       throw ApplicationFailure.nonRetryable('only a workflow may ask for a decision', 'usage');
     const caller: Caller = { workflowId: execution.workflowId, temporalRunId: execution.runId };
     try {
-      const answer = await database.transaction((sql) => work(sql, caller), { signal });
-      crashAt?.(`${name}.committed`);
-      return answer;
+      return await database.transaction((sql) => work(sql, caller), { signal });
     } catch (error) {
       if (error instanceof NotThisHistory) {
         await recordRefused(database, caller, error.runUuid);
@@ -74,9 +70,7 @@ export function createDecideActivities({ database, deciders, crashAt, metrics }:
     'decide.resolve': (request) => act('decide.resolve', (sql, caller) => resolve(sql, caller, request)),
     'decide.access': (request) => act('decide.access', (sql, caller) => access(sql, deciders, caller, request)),
     'decide.nudge': (request) => act('decide.nudge', (sql, caller) => nudge(sql, caller, request)),
-    'decide.latch': (request) => act('decide.latch', (sql, caller) => latch(sql, caller, request)),
-    'decide.outcome': (request) =>
-      act('decide.outcome', (sql, caller) => decideOutcome(sql, deciders, caller, request.run)),
+    'decide.latch': (request) => act('decide.latch', (sql, caller) => latch(sql, deciders, caller, request)),
     'decide.finalize': async (request) => {
       const final = await act('decide.finalize', (sql, caller) => finalize(sql, deciders, caller, request));
       metrics?.runFinished(final.outcome);

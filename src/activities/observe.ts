@@ -32,9 +32,9 @@ export function createObserveActivities(deps: ObserveActivityDeps): ObserveActiv
       const encoded = encodeEvents(events);
       if (!encoded.ok) throw ApplicationFailure.nonRetryable(encoded.problem, 'event_invalid');
       try {
-        const head = await deps.database.transaction((sql) => appendEvents(sql, run, encoded.events), {
-          signal: signal(),
-        });
+        signal().throwIfAborted();
+        // One statement, so its own transaction; given up, it may still be done, and appending again is a no-op.
+        const head = await appendEvents(deps.database, run, encoded.events);
         deps.metrics?.appended(events.length);
         return head;
       } catch (error) {

@@ -1,10 +1,10 @@
-/** Decide and observe side by side, each by its own hands and its own login. Both are idempotent, so a round may be repeated. */
+/** Decide and observe together, each by its own hands and its own login. Both are idempotent, so a round may be repeated. */
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { ObserveActivities } from '../domain/protocol/observe.js';
 import type { RoundActivities } from '../domain/protocol/round.js';
 
 export function createRoundActivities(
-  decide: Pick<DecideActivities, 'decide.step'>,
+  decide: Pick<DecideActivities, 'decide.step' | 'decide.finalize'>,
   observe: Pick<ObserveActivities, 'observe.append'>,
 ): RoundActivities {
   return {
@@ -13,6 +13,10 @@ export function createRoundActivities(
       const kept = traceFirst ? appending : appending.catch(() => null);
       const [answer, head] = await Promise.all([decide['decide.step'](step), kept]);
       return { answer, head };
+    },
+    'control.finish': async ({ trace, end }) => {
+      const head = await observe['observe.append'](trace);
+      return { head, final: await decide['decide.finalize'](end) };
     },
   };
 }

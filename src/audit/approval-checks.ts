@@ -4,7 +4,9 @@
  * the verification it checks.
  */
 import { errors as joseErrors, jwtVerify, type JWTVerifyGetKey } from 'jose';
+import { uuidOf, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
+import { beat } from './beats.js';
 
 export type AssertionKeys = JWTVerifyGetKey;
 
@@ -25,36 +27,63 @@ export type RecordedAct = {
 };
 export type ApprovalCheck = { readonly ok: boolean; readonly detail: string };
 
+/** Under which audit.beats keeps the time up to which all acts are checked. */
+const CURSOR = 'approvals.cursor';
 const PAGE = 200;
 const LEEWAY_S = 30;
 const LIFETIME_S = 300;
 
-/** Checks what is not checked yet of runs that are due, and of the last day. Answers how many. */
-export async function checkApprovals(sql: Sql, keys: AssertionKeys | null): Promise<number> {
+export type ApprovalsChecked = {
+  readonly checked: number;
+  /** Allowed acts with an assertion that nothing can be said about, because the audit has no key set. */
+  readonly uncheckable: number;
+};
+
+/**
+ * Checks what is not checked yet: of one run, or of all. Without a key set what carries an assertion is left for later and
+ * counted: that the audit cannot check is its own fault, and no finding about a run.
+ */
+export async function checkApprovals(sql: Sql, keys: AssertionKeys | null, run?: RunId): Promise<ApprovalsChecked> {
   let checked = 0;
   for (;;) {
-    const acts = await uncheckedActs(sql);
-    for (const act of acts) {
-      const { ok, detail } = await checkApproval(act, keys);
-      await sql.query(
-        `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-        [act.runUuid, act.updateId, ok, detail],
-      );
-    }
+    const acts = await (run === undefined
+      ? uncheckedActs(sql, keys !== null)
+      : uncheckedOfRun(sql, run, keys !== null));
+    if (acts.length > 0) await storeChecks(sql, acts, await Promise.all(acts.map((act) => checkApproval(act, keys))));
     checked += acts.length;
-    if (acts.length < PAGE) return checked;
+    if (run === undefined && keys !== null && acts.length > 0) await beat(sql, CURSOR, acts.at(-1)?.at ?? null);
+    if (acts.length < PAGE) break;
   }
+  return { checked, uncheckable: keys === null && run === undefined ? await countUncheckable(sql) : 0 };
 }
 
-/** Whether the assertion says what the row says. A local actor has none; only STRICT forbids that. */
-export async function checkApproval(act: RecordedAct, keys: AssertionKeys | null): Promise<ApprovalCheck> {
+async function storeChecks(
+  sql: Sql,
+  acts: readonly RecordedAct[],
+  checks: readonly (ApprovalCheck | null)[],
+): Promise<void> {
+  const rows = acts.flatMap(({ runUuid, updateId }, at) => {
+    const check = checks[at] ?? null;
+    return check === null ? [] : [{ run_id: runUuid, update_id: updateId, ...check }];
+  });
+  await sql.query(
+    `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail)
+     SELECT c.run_id, c.update_id, c.ok, c.detail
+     FROM jsonb_to_recordset($1::jsonb) AS c (run_id uuid, update_id text, ok boolean, detail text)
+     ON CONFLICT DO NOTHING`,
+    [JSON.stringify(rows)],
+  );
+}
+
+/** Whether the assertion says what the row says; null when there is no key to ask. A local actor has none; only STRICT forbids that. */
+export async function checkApproval(act: RecordedAct, keys: AssertionKeys | null): Promise<ApprovalCheck | null> {
   if (act.assertion === null) {
     if (act.profile === 'STRICT') return forged('no assertion, though the profile is STRICT');
     return act.issuer === 'local'
       ? { ok: true, detail: 'a local actor' }
       : forged(`no assertion of issuer ${act.issuer}`);
   }
-  if (keys === null) return forged('the audit has no key set to verify it with');
+  if (keys === null) return null;
   try {
     const { payload } = await jwtVerify(act.assertion, keys, {
       algorithms: ['EdDSA', 'ES256'],
@@ -84,15 +113,34 @@ export async function checkApproval(act: RecordedAct, keys: AssertionKeys | null
 
 const forged = (detail: string): ApprovalCheck => ({ ok: false, detail });
 
-const uncheckedActs = (sql: Sql): Promise<readonly RecordedAct[]> =>
-  sql.query<RecordedAct>(
-    `SELECT a.run_id AS "runUuid", a.update_id AS "updateId", a.verb, a.actor, a.roles, a.issuer, a.token_id AS "tokenId",
+const ACT = `a.run_id AS "runUuid", a.update_id AS "updateId", a.verb, a.actor, a.roles, a.issuer, a.token_id AS "tokenId",
        a.assertion, a.action_digest AS "actionDigest", a.at, r.workflow_id AS "workflowId", c.profile
      FROM decide.v_acts a
      JOIN audit.contracts c ON c.run_id = a.run_id
-     JOIN decide.v_runs r ON r.run_id = a.run_id
-     WHERE a.allowed AND (c.judge_after <= clock_timestamp() OR a.at > clock_timestamp() - interval '1 day')
-       AND NOT EXISTS (SELECT FROM audit.approval_checks k WHERE (k.run_id, k.update_id) = (a.run_id, a.update_id))
+     JOIN decide.v_runs r ON r.run_id = a.run_id`;
+const UNCHECKED =
+  'NOT EXISTS (SELECT FROM audit.approval_checks k WHERE (k.run_id, k.update_id) = (a.run_id, a.update_id))';
+
+/** From where the last look ended, less what a transaction may take between stamping an act and committing it. */
+const SINCE = `coalesce((SELECT b.at FROM audit.beats b WHERE b.name = '${CURSOR}'), '-infinity') - interval '10 minutes'`;
+
+const uncheckedActs = (sql: Sql, all: boolean): Promise<readonly RecordedAct[]> =>
+  sql.query<RecordedAct>(
+    `SELECT ${ACT} WHERE a.allowed AND a.at >= ${SINCE} AND ($2 OR a.assertion IS NULL) AND ${UNCHECKED}
      ORDER BY a.at LIMIT $1`,
-    [PAGE],
+    [PAGE, all],
   );
+
+const uncheckedOfRun = (sql: Sql, run: RunId, all: boolean): Promise<readonly RecordedAct[]> =>
+  sql.query<RecordedAct>(
+    `SELECT ${ACT} WHERE a.run_id = $1 AND a.allowed AND ($3 OR a.assertion IS NULL) AND ${UNCHECKED}
+     ORDER BY a.at LIMIT $2`,
+    [uuidOf(run), PAGE, all],
+  );
+
+async function countUncheckable(sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ count: bigint }>(
+    `SELECT count(*) FROM decide.v_acts a WHERE a.allowed AND a.assertion IS NOT NULL AND a.at >= ${SINCE} AND ${UNCHECKED}`,
+  );
+  return Number(row?.count ?? 0);
+}

@@ -19,7 +19,7 @@ export async function closeRun(
   waits: readonly number[] = [20, 50, 100, 200],
 ): Promise<CloseAnswer> {
   const { database, measure } = deps;
-  await checkApprovals(database, deps.assertionKeys);
+  await checkApprovals(database, deps.assertionKeys, run);
   for (const wait of [0, ...waits]) {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     const judged = await judgeDue(database, { runs: [run] });

@@ -35,16 +35,19 @@ export async function judgeDue(
   const runs = options.runs?.map(uuidOf) ?? null;
   const judged: Judged[] = [];
   for (;;) {
-    const looked = await judgePage(sql, runs, page);
+    const { looked, full } = await judgePage(sql, runs, page);
     judged.push(...looked);
     // What an ack holds just now is skipped and due the next time, so a page that is not full is the last one.
-    if (looked.length < page) return judged;
+    if (!full) return judged;
   }
 }
 
-async function judgePage(sql: Sql, runs: readonly string[] | null, page: number): Promise<readonly Judged[]> {
+type Page = { readonly looked: readonly Judged[]; readonly full: boolean };
+
+async function judgePage(sql: Sql, runs: readonly string[] | null, page: number): Promise<Page> {
   try {
-    return await judge(sql, runs, page);
+    const looked = await judge(sql, runs, page);
+    return { looked, full: looked.length >= page };
   } catch (error) {
     if (dataError(error) === null) throw error;
     const due = await sql.query<{ run_id: string }>(
@@ -53,10 +56,12 @@ async function judgePage(sql: Sql, runs: readonly string[] | null, page: number)
        ORDER BY judge_after LIMIT $2`,
       [runs, page],
     );
-    return halve(
+    const looked = await halve(
       sql,
       due.map((row) => row.run_id),
     );
+    // A page of which nothing could be judged would come again and again.
+    return { looked, full: due.length >= page && looked.length > 0 };
   }
 }
 
@@ -83,11 +88,11 @@ async function judge(sql: Sql, runs: readonly string[] | null, limit: number): P
 }
 
 async function judgeError(sql: Sql, run: string, state: string): Promise<readonly Judged[]> {
-  const rows = await sql.query<Omit<JudgedRow, 'written'>>(
-    'SELECT run_id, revision, status FROM audit.judge_error($1, $2)',
-    [run, state],
-  );
-  return rows.map((row) => asJudged({ ...row, written: true }));
+  const rows = await sql.query<JudgedRow>('SELECT run_id, revision, status, written FROM audit.judge_error($1, $2)', [
+    run,
+    state,
+  ]);
+  return rows.map(asJudged);
 }
 
 const asJudged = ({ run_id, ...rest }: JudgedRow): Judged => ({ run: runIdOf(run_id), ...rest });

@@ -9,5 +9,7 @@ export interface AuditLog {
 export interface AuditMeasure {
   judged(status: string, count: number): void;
   overdue(count: number): void;
+  /** Acts whose assertion waits for a key set. */
+  approvalsUncheckable(count: number): void;
   reconciled(at: Date): void;
 }

@@ -1,32 +1,13 @@
 /**
  * What a receipt says. Built from the verdict row and what it judged, so that the same verdict always gives the same
- * statement; canonical JSON, with counts that may grow large and evidence as text.
+ * statement; canonical JSON, with counts that may grow large as text, and records by the digest of their text.
  */
 import { canonicalJson } from '../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../domain/digest.js';
 import type { Digest } from '../domain/ids.js';
 import type { Finding, VerdictStatus } from '../domain/verdict.js';
+import type { RecordDigests } from './records.js';
 
-export type AckRecord = {
-  readonly n: number;
-  readonly domain: string;
-  readonly action: string;
-  readonly status: string;
-  /** JSON text as PostgreSQL writes it. */
-  readonly evidence: string;
-  readonly by: string;
-  readonly at: string;
-};
-export type AmendmentRecord = {
-  readonly n: number;
-  readonly step: number | null;
-  readonly attempt: number | null;
-  readonly hold: number | null;
-  readonly reason: string;
-  readonly runDeadline: string;
-  readonly finalizeDue: string;
-  readonly at: string;
-};
 export type Facts = {
   readonly phase: string | null;
   readonly outcome: string | null;
@@ -69,15 +50,18 @@ export type Receipt = {
   readonly run: string;
   /** Null for a stray. */
   readonly contract: ReceiptContract | null;
-  readonly amendments: readonly AmendmentRecord[];
-  readonly acks: readonly AckRecord[];
   readonly verdict: ReceiptVerdict;
-  /** Null for a stray, and where the judge could not read the data. */
+  /** Null for a stray, and where the judge could not read the data; decisions, attempts and results then are not stated. */
   readonly facts: Facts | null;
+  /** Digest of each record's text, by its key; of the verdict's row. */
+  readonly records: RecordDigests & { readonly verdict: Digest };
 };
 
 export const NO_RECEIPT = '0'.repeat(64);
 
+/** A verdict's row as the one text that is hashed. */
+export const verdictText = ({ revision, status, findings, judgedAt }: Omit<ReceiptVerdict, 'supersedes'>): string =>
+  canonicalJson({ revision, status, findings, judgedAt });
 export const receiptText = (receipt: Receipt): string => canonicalJson(receipt);
 /** Names a receipt in the chain: over the JWS as it is stored. */
 export const receiptHash = (jws: string): Digest => digest(DIGEST_TAGS.receipt, jws);

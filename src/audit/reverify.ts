@@ -4,6 +4,7 @@
  */
 import type { Sql } from '../domain/sql.js';
 import { beat, lastBeat } from './beats.js';
+import { textOfHex } from './bytes-text.js';
 import { followChain, type ChainEvent } from './trace-chain.js';
 
 /** Name under which audit.beats keeps how far the sample has come. */
@@ -15,6 +16,7 @@ type SampleRow = {
   readonly root: string;
   readonly length: bigint | null;
   readonly head: string | null;
+  /** With their bytes in hexadecimal. */
   readonly events: readonly ChainEvent[];
 };
 
@@ -25,7 +27,7 @@ export async function reverifySample(
   const sample = await readSample(sql, await lastBeat(sql, CURSOR), size);
   let broken = 0;
   for (const row of sample) {
-    const problem = await brokenTrace(row);
+    const problem = brokenTrace(row);
     if (problem !== null) broken += 1;
     await sql.query('INSERT INTO audit.trace_checks (run_id, ok, broken_seq, detail) VALUES ($1, $2, $3, $4)', [
       row.run_id,
@@ -39,8 +41,11 @@ export async function reverifySample(
   return { checked: sample.length, broken };
 }
 
-async function brokenTrace(row: SampleRow): Promise<{ readonly seq: number | null; readonly detail: string } | null> {
-  const chain = await followChain(row.root, row.events);
+function brokenTrace(row: SampleRow): { readonly seq: number | null; readonly detail: string } | null {
+  const chain = followChain(
+    row.root,
+    row.events.map((event) => ({ ...event, bytes: textOfHex(event.bytes) })),
+  );
   if (!chain.ok) return { seq: chain.seq, detail: chain.problem };
   if (row.head === null) return row.events.length === 0 ? null : { seq: 1, detail: 'events without a head' };
   if (chain.length === Number(row.length) && chain.hash === row.head) return null;
@@ -52,7 +57,7 @@ const readSample = (sql: Sql, after: string | null, size: number): Promise<reado
   sql.query<SampleRow>(
     `SELECT c.run_id, c.declared_at, encode(c.digest, 'hex') AS root, h.length, encode(h.hash, 'hex') AS head,
        coalesce((SELECT json_agg(json_build_object('seq', e.seq, 'at', audit.iso(e.at),
-           'bytes', convert_from(e.bytes, 'UTF8'), 'hash', encode(e.hash, 'hex')) ORDER BY e.seq)
+           'bytes', encode(e.bytes, 'hex'), 'hash', encode(e.hash, 'hex')) ORDER BY e.seq)
          FROM observe.v_events e WHERE e.run_id = c.run_id), '[]') AS events
      FROM audit.contracts c LEFT JOIN observe.v_heads h ON h.run_id = c.run_id
      WHERE c.declared_at > coalesce($1::timestamptz, '-infinity')

@@ -14,7 +14,7 @@ import type { Signer } from './signer.js';
 export type SweepDeps = {
   readonly database: Database;
   readonly signer: Signer;
-  /** The audit's own copy of the assertion issuers' key set; null: no assertion verifies. */
+  /** The audit's own copy of the assertion issuers' key set; null: no assertion can be checked, which is said and is no finding. */
   readonly assertionKeys: AssertionKeys | null;
   readonly log: AuditLog;
   readonly measure?: AuditMeasure;
@@ -34,7 +34,10 @@ export async function sweep(deps: SweepDeps): Promise<SweepAnswer> {
   };
 
   await attempt(() => database.query('SELECT audit.recall()'), []);
-  await attempt(() => checkApprovals(database, deps.assertionKeys), 0);
+  const approvals = await attempt(() => checkApprovals(database, deps.assertionKeys), null);
+  if (approvals !== null) measure?.approvalsUncheckable(approvals.uncheckable);
+  if (approvals !== null && approvals.uncheckable > 0)
+    deps.log.warn(approvals, 'there are approvals that the audit cannot check: it has no key set (ROK_JWKS)');
   const judged = await attempt(() => judgeDue(database), []);
   const strays = await attempt(() => judgeStrays(database), []);
   const signed = await attempt(() => signVerdicts(database, deps.signer), 0);

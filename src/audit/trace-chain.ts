@@ -2,26 +2,38 @@
  * Follows a trace's hash chain from the contract's digest to its head. Written apart from PostgreSQL's observe.append, so
  * that the two are witnesses of each other.
  */
+import { sha256Hex } from '../domain/digest.js';
 import { contractDigest } from './contract.js';
 
 export type ChainEvent = { readonly seq: number; readonly at: string; readonly bytes: string; readonly hash: string };
 export type ChainAnswer =
   | { readonly ok: true; readonly length: number; readonly hash: string }
   | { readonly ok: false; readonly seq: number; readonly problem: string };
+/** SHA-256 of these bytes in hexadecimal. */
+export type Sha256 = (bytes: Uint8Array) => string;
 
-const TAG = 'rok.trace.v1';
-const utf8 = new TextEncoder();
+const TAG = new TextEncoder().encode('rok.trace.v1');
+/** Tag, previous hash, number, time. */
+const ROOM = TAG.length + 32 + 16;
+/** Bytes of an event are canonical JSON of {body, id, kind}, so its end names it. */
+const EVENT = /,"id":"([A-Za-z0-9._:/-]{1,128})","kind":"([a-z]+\.[a-z_]+)"\}$/;
 
-/** @param root hexadecimal digest of the contract */
-export async function followChain(root: string, events: readonly ChainEvent[]): Promise<ChainAnswer> {
+/** @param root hexadecimal digest of the contract @param sha256 a faster one, for those who have it */
+export function followChain(root: string, events: readonly ChainEvent[], sha256: Sha256 = sha256Hex): ChainAnswer {
+  const hashOf = eventHasher(sha256);
   let hash = root;
+  let closed = false;
   for (const [index, event] of events.entries()) {
     const seq = index + 1;
     if (event.seq !== seq) return { ok: false, seq, problem: `event ${seq} is not there` };
     const micros = microsOf(event.at);
     if (micros === null) return { ok: false, seq, problem: `event ${seq} has no time` };
-    const follows = await hashOf(hash, seq, micros, event.bytes);
+    const follows = hashOf(hash, seq, micros, event.bytes);
     if (follows !== event.hash) return { ok: false, seq, problem: `event ${seq} is not what its hash says` };
+    const named = nameOf(event.bytes);
+    if (named === null) return { ok: false, seq, problem: `event ${seq} does not say what it is` };
+    if (closed) return { ok: false, seq, problem: `event ${seq} follows the end of the trace` };
+    closed = named.kind === 'run.closing';
     hash = follows;
   }
   return { ok: true, length: events.length, hash };
@@ -29,25 +41,57 @@ export async function followChain(root: string, events: readonly ChainEvent[]): 
 
 export const chainRoot = (contract: string): string => contractDigest(contract);
 
-/** Microseconds since 1970 of an RFC 3339 time in UTC; null for any other text. */
-function microsOf(at: string): bigint | null {
-  const found = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{6})Z$/.exec(at);
-  const seconds = Date.parse(`${found?.[1] ?? ''}Z`);
-  return found === null || Number.isNaN(seconds) ? null : BigInt(seconds) * 1000n + BigInt(found[2] ?? '0');
+/** Null for bytes that name no event. */
+export function nameOf(bytes: string): { readonly id: string; readonly kind: string } | null {
+  const found = EVENT.exec(bytes);
+  return found === null ? null : { id: found[1] ?? '', kind: found[2] ?? '' };
 }
 
-async function hashOf(prev: string, seq: number, micros: bigint, bytes: string): Promise<string> {
-  const [tag, body, before] = [utf8.encode(TAG), utf8.encode(bytes), bytesOf(prev)];
-  const message = new Uint8Array(tag.length + before.length + 16 + body.length);
-  message.set(tag);
-  message.set(before, tag.length);
-  const numbers = new DataView(message.buffer, tag.length + before.length, 16);
-  numbers.setBigInt64(0, BigInt(seq));
-  numbers.setBigInt64(8, micros);
-  message.set(body, tag.length + before.length + 16);
-  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', message)));
+const FORM = '0000-00-00T00:00:00.000000Z';
+const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+
+/** Microseconds since 1970 of an RFC 3339 time in UTC with six decimals; null for any other text. */
+export function microsOf(at: string): number | null {
+  if (at.length !== FORM.length) return null;
+  for (let place = 0; place < FORM.length; place += 1) {
+    const [code, wanted] = [at.charCodeAt(place), FORM.charCodeAt(place)];
+    if (wanted === ZERO ? code < ZERO || code > NINE : code !== wanted) return null;
+  }
+  const [year, month, day] = [numberAt(at, 0, 4), numberAt(at, 5, 7), numberAt(at, 8, 10)];
+  const [hour, minute, second] = [numberAt(at, 11, 13), numberAt(at, 14, 16), numberAt(at, 17, 19)];
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  const days = month === 2 && leap ? 29 : MONTH_DAYS[month - 1];
+  if (year < 1 || days === undefined || day < 1 || day > days || hour > 23 || minute > 59 || second > 59) return null;
+  // Date.UTC takes years below 100 for those of the last century.
+  const midnight = year < 100 ? new Date(0).setUTCFullYear(year, month - 1, day) : Date.UTC(year, month - 1, day);
+  const exact = (midnight + ((hour * 60 + minute) * 60 + second) * 1000) * 1000 + numberAt(at, 20, 26);
+  // Beyond 2^53 the last digits would be lost, and with them what the hash covers.
+  return Number.isSafeInteger(exact) ? exact : null;
 }
 
-const bytesOf = (hex: string): Uint8Array =>
-  Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-const hexOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+const [ZERO, NINE] = [48, 57] as const;
+
+function numberAt(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let place = from; place < to; place += 1) value = value * 10 + text.charCodeAt(place) - ZERO;
+  return value;
+}
+
+/** One buffer for all events: a trace may have a million. */
+function eventHasher(sha256: Sha256): (prev: string, seq: number, micros: number, bytes: string) => string {
+  let buffer = Buffer.alloc(ROOM + 3 * 4096);
+  return (prev, seq, micros, bytes) => {
+    if (buffer.length < ROOM + 3 * bytes.length) buffer = Buffer.alloc(ROOM + 3 * bytes.length);
+    buffer.set(TAG);
+    buffer.write(prev, TAG.length, 32, 'hex');
+    writeInt64(buffer, TAG.length + 32, seq);
+    writeInt64(buffer, TAG.length + 40, micros);
+    return sha256(buffer.subarray(0, ROOM + buffer.write(bytes, ROOM, 'utf8')));
+  };
+}
+
+/** Big endian, without the detour over bigint. */
+function writeInt64(buffer: Buffer, offset: number, value: number): void {
+  buffer.writeInt32BE(Math.floor(value / 2 ** 32), offset);
+  buffer.writeUInt32BE(value >>> 0, offset + 4);
+}

@@ -1,8 +1,9 @@
-/** Reads verdicts that wait for a receipt, with everything that the receipt states. Deliberately reads audit's tables only. */
+/** Reads verdicts that wait for a receipt, with everything that the receipt states. Signs nothing. */
 import { asDigest, runIdOf, uuidOf, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
 import type { Finding, VerdictStatus } from '../domain/verdict.js';
-import type { AckRecord, AmendmentRecord, Facts, Receipt } from './receipt.js';
+import { verdictText, type Facts, type Receipt } from './receipt.js';
+import { digestsOf, readRecords, recordDigest, type Records } from './records.js';
 
 export type Unsigned = Omit<Receipt, 'version' | 'chain' | 'n' | 'prev' | 'run'> & { readonly run: RunId };
 type UnsignedRow = {
@@ -20,8 +21,6 @@ type UnsignedRow = {
   readonly run_deadline: string;
   readonly finalize_due: string;
   readonly expires_at: string;
-  readonly amendments: readonly AmendmentRecord[];
-  readonly acks: readonly AckRecord[];
 };
 
 /** In the order in which they were judged. Acks and amendments up to the verdict: what came after is the next one's. */
@@ -35,33 +34,42 @@ export async function readUnsigned(
     `SELECT v.run_id, v.revision, v.status, v.findings, v.facts, v.judged_at,
        encode(c.digest, 'hex') AS digest, c.tenant, c.agent, c.profile, c.expires_at,
        coalesce(m.run_deadline, c.declared_run_deadline) AS run_deadline,
-       coalesce(m.finalize_due, c.declared_finalize_due) AS finalize_due,
-       coalesce(m.list, '[]') AS amendments, coalesce(a.list, '[]') AS acks
+       coalesce(m.finalize_due, c.declared_finalize_due) AS finalize_due
      FROM audit.unsigned u
      JOIN audit.verdicts v ON (v.run_id, v.revision) = (u.run_id, u.revision)
      LEFT JOIN audit.contracts c ON c.run_id = v.run_id
      LEFT JOIN LATERAL (
-       SELECT (array_agg(x.run_deadline ORDER BY x.n DESC))[1] AS run_deadline,
-         (array_agg(x.finalize_due ORDER BY x.n DESC))[1] AS finalize_due,
-         json_agg(json_build_object('n', x.n, 'step', x.step, 'attempt', x.attempt, 'hold', x.hold, 'reason', x.reason,
-           'runDeadline', audit.iso(x.run_deadline), 'finalizeDue', audit.iso(x.finalize_due), 'at', audit.iso(x.at))
-           ORDER BY x.n) AS list
-       FROM audit.amendments x WHERE x.run_id = v.run_id AND x.at <= v.judged_at) m ON true
-     LEFT JOIN LATERAL (
-       SELECT json_agg(json_build_object('n', x.n, 'domain', x.domain, 'action', x.action, 'status', x.status,
-         'evidence', x.evidence::text, 'by', x.by, 'at', audit.iso(x.at)) ORDER BY x.n) AS list
-       FROM audit.acks x WHERE x.run_id = v.run_id AND x.at <= v.judged_at) a ON true
+       SELECT x.run_deadline, x.finalize_due FROM audit.amendments x
+       WHERE x.run_id = v.run_id AND x.at <= v.judged_at ORDER BY x.n DESC LIMIT 1) m ON true
      WHERE coalesce(c.tenant, '-') = $1 AND ($2::uuid IS NULL OR u.run_id = $2)
      ORDER BY v.judged_at, v.run_id, v.revision LIMIT $3`,
     [chain, run === undefined ? null : uuidOf(run), limit],
   );
-  return rows.map(asUnsigned);
+  // A run may wait with two revisions, each with its own acks: so a reading for each turn of revisions.
+  const turns = new Map<number, UnsignedRow[]>();
+  for (const row of rows) turns.set(row.revision, [...(turns.get(row.revision) ?? []), row]);
+  const records = new Map<string, Records>();
+  for (const turn of turns.values()) {
+    const read = await readRecords(
+      sql,
+      turn.map((row) => ({ uuid: row.run_id, judgedAt: row.judged_at, full: isFull(row.facts) })),
+    );
+    for (const row of turn) {
+      const found = read.get(row.run_id);
+      if (found !== undefined) records.set(keyOf(row), found);
+    }
+  }
+  return rows.map((row) => asUnsigned(row, records.get(keyOf(row))));
 }
 
-function asUnsigned(row: UnsignedRow): Unsigned {
+const keyOf = ({ run_id, revision }: UnsignedRow): string => `${run_id} ${revision}`;
+
+function asUnsigned(row: UnsignedRow, records: Records | undefined): Unsigned {
+  if (records === undefined) throw new Error(`the records of \`${row.run_id}\` were not read`);
   const { revision, status, findings, judged_at: judgedAt } = row;
+  const run = runIdOf(row.run_id);
   return {
-    run: runIdOf(row.run_id),
+    run,
     contract:
       row.digest === null
         ? null
@@ -74,10 +82,12 @@ function asUnsigned(row: UnsignedRow): Unsigned {
             finalizeDue: row.finalize_due,
             expiresAt: row.expires_at,
           },
-    amendments: row.amendments,
-    acks: row.acks,
     verdict: { revision, supersedes: revision > 1 ? revision - 1 : null, status, findings, judgedAt },
     facts: isFull(row.facts) ? row.facts : null,
+    records: {
+      ...digestsOf(run, records),
+      verdict: recordDigest('verdict', run, verdictText({ revision, status, findings, judgedAt })),
+    },
   };
 }
 

@@ -1,52 +1,52 @@
-/** The rows of a bundle against what its receipt states and its trace says. Part of verify.ts; pure. */
-import { canonicalJson } from '../domain/canonical-json.js';
+/**
+ * What the records of a bundle mean, held against each other: the verdict follows from its findings, attempts were allowed,
+ * results are of their rows, the trace tells the same story, the counts are right. Part of verify.ts; pure.
+ */
 import { digest, DIGEST_TAGS } from '../domain/digest.js';
-import type { Json } from '../domain/json.js';
-import { parseObject } from './contract.js';
-import type { Bundle, ResultRecord } from './evidence.js';
+import { recordKey, type Bundle, type DecisionRecord, type ResultRecord } from './evidence.js';
+import type { Records } from './records.js';
 import type { Facts, Receipt } from './receipt.js';
+import { nameOf } from './trace-chain.js';
+import { parseStrictObject } from './verify-json.js';
+import { isFinal } from './verify-records.js';
+import type { Broken } from './verify-signature.js';
 import { statusOf } from './verdict-status.js';
 
-/** The first broken thing, by name. */
-export type Broken = { readonly what: string; readonly detail: string };
-
-export function brokenRows(bundle: Bundle, receipt: Receipt): Broken | null {
+export function brokenRows(bundle: Bundle, records: Records, receipt: Receipt): Broken | null {
+  const verdict = brokenVerdict(receipt);
+  if (verdict !== null || receipt.facts === null) return verdict;
   return (
-    unequal('amendments', bundle.amendments, receipt.amendments) ??
-    unequal('acks', bundle.acks, receipt.acks) ??
-    brokenVerdict(receipt) ??
-    brokenAttempts(bundle) ??
-    brokenResults(bundle) ??
-    brokenStory(bundle) ??
-    (receipt.facts === null ? null : brokenCounts(bundle, receipt.facts))
+    brokenAttempts(records, receipt) ??
+    brokenResults(bundle.run, records) ??
+    brokenStory(bundle, records) ??
+    brokenCounts(records, receipt.facts, isFinal(receipt))
   );
-}
-
-function unequal(what: string, rows: readonly unknown[], stated: readonly unknown[]): Broken | null {
-  const same = rows.length === stated.length && canonicalJson(rows as Json) === canonicalJson(stated as Json);
-  return same ? null : { what, detail: 'they are not the ones of the receipt' };
 }
 
 function brokenVerdict({ verdict }: Receipt): Broken | null {
   const least = statusOf(verdict.findings);
   const fits = verdict.status === least || (verdict.status === 'STALE' && least === 'INCOMPLETE');
-  return fits ? null : { what: 'verdict', detail: `${verdict.status} does not follow from its findings` };
+  return fits ? null : { what: 'verdict', detail: 'it does not follow from its findings' };
 }
 
-const key = ({ step, attempt }: { readonly step: number; readonly attempt: number }): string => `${step}.${attempt}`;
-
-function brokenAttempts({ decisions, attempts }: Bundle): Broken | null {
-  const allowed = new Map(decisions.filter((one) => one.effect === 'allow').map((one) => [key(one), one.actionDigest]));
-  const loose = attempts.find((one) => allowed.get(key(one)) !== one.actionDigest);
-  return loose === undefined ? null : { what: `attempt ${key(loose)}`, detail: 'no decision allowed it' };
+/** What the verdict itself names as unwarranted is told truthfully. */
+function brokenAttempts({ decisions, attempts }: Records, { verdict }: Receipt): Broken | null {
+  const allowed = new Map(
+    decisions.filter((one) => one.effect === 'allow').map((one) => [recordKey(one), one.actionDigest]),
+  );
+  const told = new Set(verdict.findings.filter((one) => one.code === 'UNWARRANTED').map((one) => one.subject));
+  const loose = attempts.find(
+    (one) => allowed.get(recordKey(one)) !== one.actionDigest && !told.has(`step ${one.step} attempt ${one.attempt}`),
+  );
+  return loose === undefined ? null : { what: `attempt ${recordKey(loose)}`, detail: 'no decision allowed it' };
 }
 
-function brokenResults({ run, attempts, results }: Bundle): Broken | null {
-  const known = new Set(attempts.map(key));
+function brokenResults(run: string, { attempts, results }: Records): Broken | null {
+  const known = new Set(attempts.map(recordKey));
   for (const result of results) {
-    if (!known.has(key(result))) return { what: `result ${key(result)}`, detail: 'there is no such attempt' };
-    if (resultDigest(run, result) !== result.digest)
-      return { what: `result ${key(result)}`, detail: 'its digest is not of its row' };
+    const what = `result ${recordKey(result)}`;
+    if (!known.has(recordKey(result))) return { what, detail: 'there is no such attempt' };
+    if (resultDigest(run, result) !== result.digest) return { what, detail: 'its digest is not of its row' };
   }
   return null;
 }
@@ -74,30 +74,42 @@ function resultDigest(run: string, row: ResultRecord): string {
   return digest(DIGEST_TAGS.result, ...parts.map((part) => part ?? ''));
 }
 
-/** What the trace tells of a step must be what the rows say. */
-function brokenStory({ trace, decisions, results }: Bundle): Broken | null {
-  const decided = new Map(decisions.map((one) => [key(one), one]));
-  const executed = new Map(results.map((one) => [key(one), one]));
+const STORY = /^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(decided|executed)$/;
+
+/** What the trace tells of a step must be what the records say. */
+function brokenStory({ trace }: Bundle, { decisions, results }: Records): Broken | null {
+  const decided = new Map(decisions.map((one) => [recordKey(one), one]));
+  const executed = new Map(results.map((one) => [recordKey(one), one]));
   for (const { seq, bytes } of trace) {
-    const event = parseObject(bytes);
-    const found = /^(\d+\.\d+)\.(decided|executed)$/.exec(typeof event?.['id'] === 'string' ? event['id'] : '');
-    if (event === null || found === null) continue;
-    const body = event['body'] as Readonly<Record<string, unknown>>;
-    const at = found[1] ?? '';
+    const found = STORY.exec(nameOf(bytes)?.id ?? '');
+    if (found === null) continue;
+    const body = parseStrictObject(bytes)?.['body'];
+    if (typeof body !== 'object' || body === null || Array.isArray(body))
+      return { what: `trace event ${seq}`, detail: `event ${seq} does not say what it is` };
+    const told = body as Told;
+    const key = `${found[1] ?? ''}.${found[2] ?? ''}`;
     const differs =
-      found[2] === 'decided'
-        ? body['effect'] !== decided.get(at)?.effect ||
-          ('action' in body && body['action'] !== decided.get(at)?.actionDigest)
-        : body['result'] !== '' && body['result'] !== executed.get(at)?.digest;
+      found[3] === 'decided' ? !tellsDecision(told, decided.get(key)) : !tellsResult(told, executed.get(key));
     if (differs)
-      return { what: `${found[2] === 'decided' ? 'decision' : 'result'} ${at}`, detail: `event ${seq} says otherwise` };
+      return {
+        what: `${found[3] === 'decided' ? 'decision' : 'result'} ${key}`,
+        detail: `event ${seq} says otherwise`,
+      };
   }
   return null;
 }
 
-function brokenCounts({ decisions, attempts, results }: Bundle, facts: Facts): Broken | null {
-  // Of a run that was judged while it was still open there may be more by now.
-  const final = facts.phase === 'COMPLETED' || facts.phase === 'FAILED';
+type Told = Readonly<Record<string, unknown>>;
+
+const tellsDecision = (told: Told, row: DecisionRecord | undefined): boolean =>
+  row !== undefined &&
+  told['effect'] === row.effect &&
+  (!Object.hasOwn(told, 'action') || told['action'] === row.actionDigest);
+
+const tellsResult = ({ result }: Told, row: ResultRecord | undefined): boolean =>
+  result === '' || (row !== undefined && result === row.digest);
+
+function brokenCounts({ decisions, attempts, results }: Records, facts: Facts, final: boolean): Broken | null {
   const effect = (name: string): number => decisions.filter((one) => one.effect === name).length;
   const unknowns = attempts.length - results.filter((one) => one.status !== 'unknown').length;
   const counts: readonly (readonly [string, number, number])[] = [
@@ -115,5 +127,5 @@ function brokenCounts({ decisions, attempts, results }: Bundle, facts: Facts): B
   );
   return strange === undefined
     ? null
-    : { what: `decision ${key(strange)}`, detail: "its policy set or prices are not the receipt's" };
+    : { what: `decision ${recordKey(strange)}`, detail: "its policy set or prices are not the receipt's" };
 }

@@ -1,31 +1,28 @@
 /**
- * Verifies a bundle offline. Pure: no database, no network; the only thing it trusts is the key set given from outside.
- * It names the first broken thing, from the signature inwards. It judges nothing anew: what the receipt states is held
- * against the rows beside it.
+ * Verifies a bundle offline. Pure: no database, no network; the only thing it trusts is what is given from outside. It names
+ * the first broken thing, from the signature inwards, in the order and the words of docs/formats.md. It judges nothing anew:
+ * what the receipt states is held against the records beside it.
  */
-import {
-  compactVerify,
-  createLocalJWKSet,
-  decodeProtectedHeader,
-  errors as joseErrors,
-  type JSONWebKeySet,
-} from 'jose';
-import { contractDigest, parseContract, parseObject } from './contract.js';
+import { contractDigest } from './contract.js';
+import { openRecords } from './verify-records.js';
 import type { Bundle } from './evidence.js';
 import { receiptHash, type Receipt } from './receipt.js';
-import { RECEIPT_TYPE } from './signer.js';
-import { chainRoot, followChain } from './trace-chain.js';
-import { brokenRows, type Broken } from './verify-rows.js';
+import { chainRoot, followChain, type Sha256 } from './trace-chain.js';
+import { verifyChain, type ChainVerification } from './verify-chain.js';
+import { parseStrictFile, parseStrictObject } from './verify-json.js';
+import { brokenRows } from './verify-rows.js';
+import { isBundle, isContract, type OutsideHead } from './verify-shapes.js';
+import { openReceipt, type Broken, type Trust } from './verify-signature.js';
 
-export type { Bundle } from './evidence.js';
-export type { Broken } from './verify-rows.js';
+export type { Broken, Trust } from './verify-signature.js';
 
 export type Verified = {
   readonly run: string;
   readonly status: string;
   readonly revision: number;
+  readonly chain: string;
   readonly n: string;
-  /** Hash of this receipt: what the next one of its chain names. */
+  /** Hash of this receipt: what the next one of its chain names, and an outside head. */
   readonly hash: string;
 };
 export type Verification =
@@ -34,83 +31,92 @@ export type Verification =
   | { readonly result: 'consistent, signer unknown'; readonly receipt: Verified }
   | { readonly result: 'broken'; readonly broken: Broken };
 
-/** @param trusted the auditors' public keys; null: without a trust root */
-export async function verifyBundle(bundle: Bundle, trusted: JSONWebKeySet | null): Promise<Verification> {
-  const signature = trusted === null ? null : await brokenSignature(bundle.receipt, trusted);
-  if (signature !== null) return { result: 'broken', broken: signature };
-  const receipt = receiptOf(bundle.receipt);
-  if (receipt === null)
-    return { result: 'broken', broken: { what: 'receipt', detail: 'it is not a receipt of version 1' } };
-  const broken = brokenContract(bundle, receipt) ?? (await brokenTrace(bundle, receipt)) ?? brokenRows(bundle, receipt);
-  if (broken !== null) return { result: 'broken', broken };
+export type VerifyOptions = {
+  /** Heads that were kept outside the database. */
+  readonly heads?: readonly OutsideHead[];
+  /** A faster SHA-256, for those who have one. */
+  readonly sha256?: Sha256;
+};
 
+/** An exported file, of whichever kind: its bytes, or their text. */
+export function verifyFile(
+  file: Uint8Array | string,
+  trust: Trust,
+  options: VerifyOptions = {},
+): Promise<Verification | ChainVerification> {
+  const value = parseStrictFile(file);
+  return value !== null && Object.hasOwn(value, 'receipts')
+    ? verifyChain(value, trust, options.heads)
+    : verifyParsed(value, trust, options);
+}
+
+/** @param file the bundle as it was exported: its bytes, or their text */
+export const verifyBundle = (file: Uint8Array | string, trust: Trust, options?: VerifyOptions): Promise<Verification> =>
+  verifyParsed(parseStrictFile(file), trust, options);
+
+async function verifyParsed(
+  bundle: unknown,
+  trust: Trust,
+  { heads = [], sha256 }: VerifyOptions = {},
+): Promise<Verification> {
+  if (!isBundle(bundle)) return broken({ what: 'bundle', detail: 'it is not a bundle of version 1 in strict JSON' });
+  const opened = await openReceipt(bundle.receipt, trust, bundle.keys);
+  if (!opened.ok) return broken(opened.broken);
+  const { receipt, kid } = opened;
+  const found =
+    brokenContract(bundle, receipt) ?? brokenTrace(bundle, receipt, sha256) ?? brokenContents(bundle, receipt);
+  if (found !== null) return broken(found);
+
+  const { run, chain, n } = receipt;
   const { status, revision } = receipt.verdict;
-  const verified = { run: receipt.run, status, revision, n: receipt.n, hash: receiptHash(bundle.receipt) };
-  if (trusted === null) return { result: 'consistent, signer unknown', receipt: verified };
-  return { result: 'verified', receipt: verified, kid: decodeProtectedHeader(bundle.receipt).kid ?? '' };
+  const verified = { run, status, revision, chain, n, hash: receiptHash(bundle.receipt) };
+  const other = heads.find((head) => head.chain === chain && head.n === n && head.hash !== verified.hash);
+  if (other !== undefined) return broken({ what: `head ${n} of ${chain}`, detail: 'it names another receipt' });
+  return trust === null
+    ? { result: 'consistent, signer unknown', receipt: verified }
+    : { result: 'verified', receipt: verified, kid };
 }
 
-async function brokenSignature(jws: string, trusted: JSONWebKeySet): Promise<Broken | null> {
-  try {
-    const { protectedHeader } = await compactVerify(jws, createLocalJWKSet(trusted), { algorithms: ['EdDSA'] });
-    return protectedHeader.typ === RECEIPT_TYPE
-      ? null
-      : { what: 'receipt.signature', detail: 'it is a signature of something else' };
-  } catch (error) {
-    if (error instanceof joseErrors.JWKSNoMatchingKey)
-      return { what: 'receipt.signer', detail: 'the key that signed it is not trusted' };
-    return { what: 'receipt.signature', detail: 'the signature does not verify' };
-  }
-}
-
-function receiptOf(jws: string): Receipt | null {
-  const parts = jws.split('.');
-  if (parts.length !== 3) return null;
-  try {
-    const base64 = (parts[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    const value = parseObject(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return value !== null &&
-      value['version'] === 1 &&
-      typeof value['run'] === 'string' &&
-      typeof value['verdict'] === 'object'
-      ? (value as unknown as Receipt)
-      : null;
-  } catch {
-    return null;
-  }
-}
+const broken = (found: Broken): Verification => ({ result: 'broken', broken: found });
 
 function brokenContract({ contract, run }: Bundle, receipt: Receipt): Broken | null {
-  if (run !== receipt.run) return { what: 'receipt', detail: `it is of \`${receipt.run}\`` };
+  if (run !== receipt.run) return { what: 'receipt', detail: 'it is of another run' };
   if (contract === null || receipt.contract === null)
     return contract === null && receipt.contract === null
       ? null
       : { what: 'contract', detail: 'receipt and bundle disagree whether there is one' };
   if (contractDigest(contract) !== receipt.contract.digest)
     return { what: 'contract', detail: "its digest is not the receipt's" };
-  const declared = parseContract(contract);
-  if (declared === null) return { what: 'contract', detail: 'it is not a contract of version 1' };
+  const declared = parseStrictObject(contract);
+  if (!isContract(declared)) return { what: 'contract', detail: 'it is not a contract of version 1' };
   const same =
-    declared.run === receipt.run &&
-    declared.tenant === receipt.contract.tenant &&
-    declared.agent === receipt.contract.agent &&
-    declared.profile === receipt.contract.profile &&
-    declared.expiresAt === receipt.contract.expiresAt;
+    declared?.['run'] === receipt.run &&
+    declared['tenant'] === receipt.contract.tenant &&
+    declared['tenant'] === receipt.chain &&
+    declared['agent'] === receipt.contract.agent &&
+    declared['profile'] === receipt.contract.profile &&
+    declared['expiresAt'] === receipt.contract.expiresAt;
   return same ? null : { what: 'contract', detail: 'it says otherwise than the receipt' };
 }
 
-async function brokenTrace({ contract, trace }: Bundle, { facts }: Receipt): Promise<Broken | null> {
+function brokenTrace({ contract, trace }: Bundle, receipt: Receipt, sha256?: Sha256): Broken | null {
   if (contract === null) return trace.length === 0 ? null : { what: 'trace', detail: 'events without a contract' };
-  const chain = await followChain(chainRoot(contract), trace);
+  const root = chainRoot(contract);
+  const chain = followChain(root, trace, sha256);
   if (!chain.ok) return { what: `trace event ${chain.seq}`, detail: chain.problem };
+  const { facts } = receipt;
   if (facts === null) return null;
-  const stated = Number(facts.traceLength);
-  // A trace may have grown after the verdict, but never changed.
+  const stated = BigInt(facts.traceLength);
+  // A trace may have grown after the verdict of a run that was still open, but never changed.
   if (trace.length < stated)
     return { what: 'trace', detail: `the receipt states ${stated} events, there are ${trace.length}` };
-  const hash = stated === 0 ? chainRoot(contract) : trace[stated - 1]?.hash;
+  const hash = stated === 0n ? root : trace[Number(stated) - 1]?.hash;
   return facts.traceHash === null || hash === facts.traceHash
     ? null
     : { what: 'trace', detail: "its head is not the receipt's" };
+}
+
+function brokenContents(bundle: Bundle, receipt: Receipt): Broken | null {
+  const opened = openRecords(bundle, receipt);
+  return opened.ok ? brokenRows(bundle, opened.records, receipt) : opened.broken;
 }

@@ -98,7 +98,7 @@ async function assertionKeys({ jwks, assertionKey }: Config): Promise<readonly F
     jwks === undefined
       ? warning(
           'assertion keys',
-          'ROK_JWKS is not set, so no assertion can be verified',
+          'ROK_JWKS is not set: no assertion is accepted, and the audit cannot check those that were',
           'set it to the key set of your issuer',
         )
       : (await loadKeySet(jwks), fine('assertion keys', jwks));

@@ -95,7 +95,7 @@ async function verifiedReceipt({ print, receiptKeys }: Stage, reader: Reader, vi
       await new Promise((resolve) => setTimeout(resolve, 100));
       continue;
     }
-    const said = bundle === null ? null : await verifyBundle(bundle, receiptKeys);
+    const said = bundle === null ? null : await verifyBundle(bundle, { jwks: receiptKeys });
     const result = said === null ? 'none' : said.result;
     const detail =
       said === null

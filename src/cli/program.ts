@@ -7,10 +7,13 @@ import { approvalAnswer } from './approval-answer.js';
 import { approvalList } from './approval-list.js';
 import { dev } from './dev.js';
 import { doctor } from './doctor.js';
+import { exportCommand } from './export.js';
 import { failureOf } from './failure.js';
 import { help } from './help.js';
 import { init } from './init.js';
 import { migrateCommand } from './migrate.js';
+import { policyLint } from './policy-lint.js';
+import { policyTest } from './policy-test.js';
 import { reconcile } from './reconcile.js';
 import { runList } from './run-list.js';
 import { runShow } from './run-show.js';
@@ -58,6 +61,8 @@ function createProgram(io: Io): Command {
   for (const register of [runStart, runList, runShow, runWatch, runWait, runSteer]) register(run);
   const approval = program.command('approval').description('what waits for an answer, and the answers');
   for (const register of [approvalList, approvalAnswer]) register(approval);
-  for (const register of [token, reconcile, verify, help]) register(program);
+  const policy = program.command('policy').description('check a policy set before it is deployed');
+  for (const register of [policyLint, policyTest]) register(policy);
+  for (const register of [token, reconcile, exportCommand, verify, help]) register(program);
   return program;
 }

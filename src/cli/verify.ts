@@ -1,52 +1,64 @@
 /**
- * `rok verify <run|bundle>`: holds a receipt against the rows it speaks of. Offline for a bundle's file; whom to trust comes
- * from outside, and without it the best answer is "consistent, signer unknown".
+ * `rok verify <run|file>`: holds a receipt, or a chain of them, against what it speaks of. Offline for a file; whom to trust
+ * comes from outside, and without it the best answer is "consistent, signer unknown".
  */
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { JSONWebKeySet } from 'jose';
-import { z } from 'zod';
-import { verifyBundle, type Verification } from '../audit/verify.js';
+import { verifyFile } from '../audit/verify.js';
+import { sentenceOf } from '../audit/verify-words.js';
+import type { OutsideHead } from '../audit/verify-chain.js';
 import { RokError } from '../domain/errors.js';
-import type { Bundle } from '../platform/read.js';
 import { foundRun } from './found-run.js';
 import { inSession, type Session } from './session.js';
+import { headsOf, trustOf, type TrustOptions } from './trust.js';
 
-type Options = { readonly jwks?: string; readonly offline?: boolean };
+type Options = TrustOptions & { readonly heads?: string; readonly offline?: boolean };
+type Answer = Awaited<ReturnType<typeof verifyFile>>;
 
 export function verify(program: Command): void {
   program
     .command('verify')
-    .argument('<run|bundle>', 'a run, or the file of an exported bundle')
+    .argument('[run|file]', 'a run, or an exported file; with `--heads` alone, the chains that the heads name')
     .description('verify a receipt and everything it speaks of')
     .option('--jwks <file>', 'the keys that may sign receipts')
+    .option('--key <thumbprint>', 'the one key that may have signed; it is taken from the file')
+    .option('--heads <file>', 'heads of the chains that were kept outside the database')
     .option('--offline', 'only a file; ask no database')
-    .action((what: string, options: Options, command: Command) =>
+    .action((what: string | undefined, options: Options, command: Command) =>
       inSession(command, async (session) => {
-        const bundle = await bundleOf(what, options, session);
-        const verification = await verifyBundle(bundle, options.jwks === undefined ? null : await keySet(options.jwks));
-        if (session.print.json) session.print.object(verification);
-        else session.print.data(sentenceOf(verification));
-        return verification.result === 'verified' ? 0 : 6;
+        const heads = await headsOf(options.heads);
+        const answers = await verifyAll(what, options, heads, session);
+        for (const answer of answers)
+          if (session.print.json) session.print.object(answer);
+          else session.print.data(sentenceOf(answer));
+        return answers.every((answer) => answer.result === 'verified') ? 0 : 6;
       }),
     );
 }
 
-function sentenceOf(verification: Verification): string {
-  if (verification.result === 'broken') return `broken: ${verification.broken.what}: ${verification.broken.detail}`;
-  const { run, status, revision, n } = verification.receipt;
-  const about = `receipt ${n} of ${run}, verdict ${status}, revision ${revision}`;
-  return verification.result === 'verified'
-    ? `verified: ${about}, signed by ${verification.kid}`
-    : `consistent, signer unknown: ${about}`;
+async function verifyAll(
+  what: string | undefined,
+  options: Options,
+  heads: readonly OutsideHead[],
+  { reader }: Session,
+): Promise<readonly Answer[]> {
+  const trust = await trustOf(options);
+  if (what === undefined) {
+    if (options.offline === true || heads.length === 0)
+      throw new RokError('usage', 'nothing was named', 'name a run or a file, or `--heads <file>` for whole chains');
+    const source = await reader();
+    const chains = [...new Set(heads.map((head) => head.chain))].sort();
+    return Promise.all(chains.map(async (chain) => verifyFile(await source.chain(chain), trust, { heads })));
+  }
+  const file = await readFile(what).catch(() => null);
+  if (file === null && options.offline === true)
+    throw new RokError('usage', `there is no file \`${what}\``, 'name an exported file, or leave `--offline` out');
+  const evidence = file ?? (await bundleOf(what, await reader()));
+  return [await verifyFile(evidence, trust, { heads, sha256: (bytes) => hash('sha256', bytes, 'hex') })];
 }
 
-async function bundleOf(what: string, { offline }: Options, { reader }: Session): Promise<Bundle> {
-  const text = await readFile(what, 'utf8').catch(() => null);
-  if (text !== null) return parseBundle(text, what);
-  if (offline === true)
-    throw new RokError('usage', `there is no file \`${what}\``, 'name the file of a bundle, or leave `--offline` out');
-  const source = await reader();
+async function bundleOf(what: string, source: Awaited<ReturnType<Session['reader']>>): Promise<string> {
   const view = await foundRun(source, what);
   const bundle = await source.bundle(view.run);
   if (bundle === null)
@@ -56,40 +68,4 @@ async function bundleOf(what: string, { offline }: Options, { reader }: Session)
       'see that an audit worker runs, with a signing key',
     );
   return bundle;
-}
-
-const rows = z.array(z.looseObject({}));
-const shape = z.looseObject({
-  version: z.literal(1),
-  run: z.string(),
-  receipt: z.string(),
-  contract: z.string().nullable(),
-  amendments: rows,
-  acks: rows,
-  trace: z.array(z.looseObject({ seq: z.int(), at: z.string(), bytes: z.string(), hash: z.string() })),
-  decisions: rows,
-  attempts: rows,
-  results: rows,
-});
-
-function parseBundle(text: string, file: string): Bundle {
-  try {
-    return shape.parse(JSON.parse(text)) as unknown as Bundle;
-  } catch (error) {
-    throw new RokError(
-      'evidence_bad',
-      `\`${file}\` is not a bundle of version 1`,
-      error instanceof z.ZodError ? error.issues[0]?.message : 'it is not JSON',
-    );
-  }
-}
-
-async function keySet(file: string): Promise<JSONWebKeySet> {
-  try {
-    const { keys } = JSON.parse(await readFile(file, 'utf8')) as { readonly keys?: unknown };
-    if (Array.isArray(keys)) return { keys: keys as JSONWebKeySet['keys'] };
-  } catch {
-    // Told below, as for a file of another kind.
-  }
-  throw new RokError('usage', `\`${file}\` is not a key set`, 'name a JWKS file: { "keys": […] }');
 }

@@ -106,7 +106,8 @@ export function refusal(actor: Actor, asked: Asked): Reason | null {
     case 'approve':
     case 'reject':
       if (actor.name === asked.requester) return no('access.four_eyes', 'who asked for the run does not answer for it');
-      return has('admin', `approver:${asked.authority ?? ''}`)
+      // What is for operators to answer, an operator answers.
+      return has('admin', `approver:${asked.authority ?? ''}`) || (asked.authority === 'operator' && has('operator'))
         ? null
         : no('access.authority', `needs role approver:${asked.authority ?? ''}`);
     case 'pause':

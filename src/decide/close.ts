@@ -1,14 +1,13 @@
-/** The end of a run, in its fixed order: latch, outcome, finalize; and repair, which begins the end for a run that cannot. */
+/** The end of a run, in its fixed order: latch with `run.outcome`, finalize; and repair, which begins the end for a run that cannot. */
 import { NO_CONTEXT } from '../domain/context.js';
 import { digest, DIGEST_TAGS } from '../domain/digest.js';
-import { runIdOf, uuidOf, type Digest, type RunId } from '../domain/ids.js';
+import { runIdOf, uuidOf, type RunId } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
 import { isTerminal, transition, type Outcome, type Phase } from '../domain/phases.js';
 import type {
   FinalizeAnswer,
   LatchAnswer,
   LatchRequest,
-  OutcomeAnswer,
   RepairAnswer,
   RepairRequest,
 } from '../domain/protocol/decide.js';
@@ -20,14 +19,31 @@ import { writeDecision } from './decision-row.js';
 import { endHold, openHolds } from './holds.js';
 import { fence, settleAndReserve, settlementOf } from './ledger.js';
 import { storable } from '../domain/text.js';
-import { lockRun, openWarrants, runFacts, type RunRow } from './run-row.js';
+import { lockRun, openWarrants, runFacts, type OpenWarrant, type RunRow } from './run-row.js';
 import { agentFacts, nothingAsked, type Snapshot } from './snapshot.js';
 
-/** Fixes the outcome. Latched already: the first outcome stands, and is what is answered. */
-export async function latch(sql: Sql, caller: Caller, request: LatchRequest): Promise<LatchAnswer> {
-  const row = await lockRun(sql, request.run, caller);
-  return { outcome: await latchRow(sql, request.run, row, request.outcome, request.detail) };
+/**
+ * Fixes the outcome and decides `run.outcome` on it, which may turn `succeeded` into `policy_stopped` and nothing else.
+ * Latched already: the first outcome stands, and is what is answered.
+ */
+export async function latch(sql: Sql, deciders: Deciders, caller: Caller, request: LatchRequest): Promise<LatchAnswer> {
+  const { run } = request;
+  const [row, [known], facts] = await Promise.all([
+    lockRun(sql, run, caller),
+    outcomeDecision(sql, run),
+    closingFacts(sql, run),
+  ]);
+  const outcome = await latchRow(sql, run, row, request.outcome, request.detail);
+  if (known !== undefined) return { outcome, decision: known };
+  if (isTerminal(row.phase)) return { outcome, decision: null };
+  return decideOutcome(sql, deciders, run, { ...row, phase: 'FINALIZING', outcome }, facts);
 }
+
+const outcomeDecision = (sql: Sql, run: RunId) =>
+  sql.query<{ step: number; attempt: number }>(
+    `SELECT step, attempt FROM decide.decisions WHERE run_id = $1 AND kind = 'run.outcome'`,
+    [uuidOf(run)],
+  );
 
 async function latchRow(sql: Sql, run: RunId, row: RunRow, outcome: Outcome, detail: string): Promise<Outcome> {
   const moved = transition({ phase: row.phase, outcome: row.outcome }, { type: 'latch', outcome });
@@ -40,17 +56,13 @@ async function latchRow(sql: Sql, run: RunId, row: RunRow, outcome: Outcome, det
   return outcome;
 }
 
-/** The `run.outcome` decision: may turn `succeeded` into `policy_stopped`, nothing else. Written once. */
-export async function decideOutcome(sql: Sql, deciders: Deciders, caller: Caller, run: RunId): Promise<OutcomeAnswer> {
-  const row = await lockRun(sql, run, caller);
-  if (row.outcome === null) throw new RokError('run_closed', 'the outcome is not latched yet');
-  const [known] = await sql.query<{ step: number; attempt: number; action_digest: Digest }>(
-    `SELECT step, attempt, action_digest FROM decide.decisions WHERE run_id = $1 AND kind = 'run.outcome'`,
-    [uuidOf(run)],
-  );
-  if (known !== undefined)
-    return { outcome: row.outcome, step: known.step, attempt: known.attempt, actionDigest: known.action_digest };
-  if (isTerminal(row.phase)) throw new RokError('run_closed', 'the run is final');
+async function decideOutcome(
+  sql: Sql,
+  deciders: Deciders,
+  run: RunId,
+  row: RunRow & { readonly outcome: Outcome },
+  facts: ClosingFacts,
+): Promise<LatchAnswer> {
   const intent: Intent = {
     step: row.last_step + 1,
     attempt: 1,
@@ -59,8 +71,9 @@ export async function decideOutcome(sql: Sql, deciders: Deciders, caller: Caller
     argumentsDigest: digest(DIGEST_TAGS.outcome, row.outcome),
     contextDigest: NO_CONTEXT,
   };
-  const snapshot = await closingSnapshot(sql, deciders, run, row);
-  const answer = deciders.checker.check(intent, snapshot);
+  const snapshot = closingSnapshot(deciders, row, facts);
+  const { checker, policies } = await deciders.sets.of(sql, row.policy_set);
+  const answer = checker.check(intent, snapshot);
   const stopped = row.outcome === 'succeeded' && answer.ruling.effect !== 'allow';
   await writeDecision(sql, {
     run,
@@ -68,28 +81,29 @@ export async function decideOutcome(sql: Sql, deciders: Deciders, caller: Caller
     actionDigest: actionDigest(intent),
     snapshot,
     answer,
-    policySetDigest: deciders.policies.digest,
+    policySetDigest: policies.digest,
     priceTableDigest: deciders.prices.digest,
     counters: row.counters,
     phase: row.phase,
   });
   if (stopped) await sql.query(`UPDATE decide.runs SET outcome = 'policy_stopped' WHERE run_id = $1`, [uuidOf(run)]);
-  return {
-    outcome: stopped ? 'policy_stopped' : row.outcome,
-    step: intent.step,
-    attempt: 1,
-    actionDigest: actionDigest(intent),
-  };
+  return { outcome: stopped ? 'policy_stopped' : row.outcome, decision: { step: intent.step, attempt: 1 } };
 }
 
-async function closingSnapshot(sql: Sql, deciders: Deciders, run: RunId, row: RunRow): Promise<Snapshot> {
-  const [facts] = await sql.query<{ now_ms: number; spent: string | null }>(
+type ClosingFacts = { readonly now_ms: number; readonly spent: string | null };
+
+async function closingFacts(sql: Sql, run: RunId): Promise<ClosingFacts> {
+  const [facts] = await sql.query<ClosingFacts>(
     `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
       (SELECT spent::text FROM decide.accounts WHERE scope = 'run' AND subject = $1::text AND unit = 'usd_micros') AS spent`,
     [uuidOf(run)],
   );
+  return facts ?? { now_ms: 0, spent: null };
+}
+
+function closingSnapshot(deciders: Deciders, row: RunRow, facts: ClosingFacts): Snapshot {
   return {
-    nowMs: facts?.now_ms ?? 0,
+    nowMs: facts.now_ms,
     run: runFacts(row),
     agent: agentFacts(deciders.agents.get(row.agent) ?? null),
     limits: row.limits,
@@ -97,7 +111,7 @@ async function closingSnapshot(sql: Sql, deciders: Deciders, run: RunId, row: Ru
     // A halted run still ends: its outcome is judged by policies, not stopped again.
     halted: false,
     problems: [],
-    ...nothingAsked(row.limits, facts?.spent ?? '0'),
+    ...nothingAsked(row.limits, facts.spent ?? '0'),
   };
 }
 
@@ -109,26 +123,30 @@ export async function finalize(
   request: LatchRequest,
 ): Promise<FinalizeAnswer> {
   const { run } = request;
-  const row = await lockRun(sql, run, caller);
+  const [row, open] = await Promise.all([lockRun(sql, run, caller), openWarrants(sql, run)]);
   if (!isTerminal(row.phase)) {
     const outcome = await latchRow(sql, run, row, request.outcome, request.detail);
     const moved = transition({ phase: 'FINALIZING', outcome }, { type: 'finalize' });
     if (!moved.ok) throw new RokError('run_closed', `the run cannot be finalized: ${moved.error}`);
-    await settleAll(sql, deciders, run);
-    await sql.query('UPDATE decide.runs SET phase = $2, ended_at = clock_timestamp() WHERE run_id = $1', [
-      uuidOf(run),
-      moved.state.phase,
+    await settleAll(sql, deciders, run, open);
+    // Sent together and run in this order.
+    const [, , final] = await Promise.all([
+      sql.query('UPDATE decide.runs SET phase = $2, ended_at = clock_timestamp() WHERE run_id = $1', [
+        uuidOf(run),
+        moved.state.phase,
+      ]),
+      sql.query(`SELECT audit.ack($1, 'orchestrator', 'finalize_run', 'done', '{"table":"decide.runs"}')`, [
+        uuidOf(run),
+      ]),
+      readFinal(sql, run),
     ]);
-    await sql.query(`SELECT audit.ack($1, 'orchestrator', 'finalize_run', 'done', '{"table":"decide.runs"}')`, [
-      uuidOf(run),
-    ]);
+    return final;
   }
   return readFinal(sql, run);
 }
 
-async function settleAll(sql: Sql, deciders: Deciders, run: RunId): Promise<void> {
-  let open = await openWarrants(sql, run);
-  if (await fence(sql, run, open)) open = await openWarrants(sql, run);
+async function settleAll(sql: Sql, deciders: Deciders, run: RunId, known: readonly OpenWarrant[]): Promise<void> {
+  const open = (await fence(sql, run, known)) ? await openWarrants(sql, run) : known;
   await settleAndReserve(
     sql,
     run,

@@ -3,12 +3,15 @@ import type { Agent } from '../domain/agent.js';
 import type { Profile } from '../domain/profiles.js';
 import type { ClaimVerifier } from './access.js';
 import type { Policies } from './cedar.js';
+import type { PolicySets } from './policies/in-force.js';
 import type { PolicyChecker } from './policy-checker.js';
 import type { PriceTable } from './prices.js';
 
 export type Deciders = {
   readonly checker: PolicyChecker;
   readonly policies: Policies;
+  /** Published sets; `checker` and `policies` are of the deployed one. */
+  readonly sets: PolicySets;
   readonly prices: PriceTable;
   readonly agents: ReadonlyMap<string, Agent>;
   /** The worker's profile; a tenant's own goes before it. */

@@ -15,6 +15,13 @@ export type Written = {
   readonly priceTableDigest: Digest;
 };
 
+/** The decision as it is stored: all of it but the intent. */
+const bodyOf = ({ ruling, determining, errors, notices }: Answer) => ({ ...ruling, determining, errors, notices });
+
+/** Arguments that the content store has are named by the intent's digest, so that deleting content deletes them. */
+const storedForm = (snapshot: Snapshot): Snapshot =>
+  snapshot.argumentsStored ? { ...snapshot, arguments: null } : snapshot;
+
 export async function writeDecision(
   sql: Sql,
   input: {
@@ -30,10 +37,9 @@ export async function writeDecision(
   },
 ): Promise<Written> {
   const { intent, answer } = input;
-  const snapshotBody = canonicalJson(input.snapshot);
+  const snapshotBody = canonicalJson(storedForm(input.snapshot));
   const snapshotDigest = digest(DIGEST_TAGS.snapshot, snapshotBody);
   const { ruling } = answer;
-  const body = { ...ruling, determining: answer.determining, errors: answer.errors, notices: answer.notices };
   await sql.query(
     `WITH kept AS (INSERT INTO decide.snapshots (run_id, digest, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING),
       moved AS (UPDATE decide.runs SET counters = $4, phase = $5, last_step = greatest(last_step, $6) WHERE run_id = $1)
@@ -61,7 +67,7 @@ export async function writeDecision(
       ruling.effect === 'allow' ? ruling.grant.notAfter : null,
       input.policySetDigest,
       input.priceTableDigest,
-      JSON.stringify(body),
+      JSON.stringify(bodyOf(answer)),
     ],
   );
   return { snapshotDigest, policySetDigest: input.policySetDigest, priceTableDigest: input.priceTableDigest };

@@ -1,5 +1,5 @@
 /** Money set aside and settled. Computes what is asked and owed; the database moves the balances (decide.settle_and_reserve). */
-import { ceilMicros, decimalText, times, ZERO, type Rational } from '../domain/money.js';
+import { add, ceilMicros, decimalText, times, wholeMicros, ZERO, type Rational } from '../domain/money.js';
 import { uuidOf, type Digest, type Iso8601, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
 import { costOf, dearest, type PriceTable } from './prices.js';
@@ -23,7 +23,7 @@ export function boundOf(prices: PriceTable, model: string, inputTokens: number):
   if (price === null) return null;
   const rates = dearest(price, inputTokens);
   return {
-    baseMicros: ceilMicros(times(rates.input, inputTokens)),
+    baseMicros: ceilMicros(add(price.perRequest, times(rates.input, inputTokens))),
     perToken: { num: rates.output.num * 1_000_000n, den: rates.output.den },
     inputTokens,
     priceKey: price.key,
@@ -51,7 +51,9 @@ export function settlementOf(prices: PriceTable, warrant: OpenWarrant): Settleme
   if (result === null || result.status === 'unknown') return { ...at, ...nothing, state: 'forfeited' };
   if (result.status === 'failed') return { ...at, ...nothing, state: 'settled' };
   if (warrant.kind !== 'model.call') return { ...at, ...nothing, calls: 1, state: 'settled' };
-  if (!result.usage_reported)
+  const price = warrant.price_key === null ? null : prices.priceOf(warrant.price_key);
+  // Nobody said how much it was, or the table has lost the price it was bounded by: the bound.
+  if (!result.usage_reported || (warrant.price_key !== null && price === null))
     return {
       ...at,
       state: 'settled',
@@ -60,17 +62,18 @@ export function settlementOf(prices: PriceTable, warrant: OpenWarrant): Settleme
       calls: 1,
       cost_usd: decimalText({ num: BigInt(warrant.bound_micros), den: 1_000_000n }),
     };
-  const price = warrant.price_key === null ? null : prices.priceOf(warrant.price_key);
   const use = {
     inputTokens: result.input_tokens,
     outputTokens: result.output_tokens,
     cachedInputTokens: result.cached_tokens,
+    reasoningTokens: result.reasoning_tokens,
   };
   const cost = price === null ? ZERO : costOf(price, use);
   return {
     ...at,
     state: 'settled',
-    micros: ceilMicros(cost).toString(),
+    // What is beyond all sense is not refused here, where it would keep the run from settling: decide.settle forfeits it.
+    micros: wholeMicros(cost).toString(),
     tokens: use.inputTokens + use.outputTokens,
     calls: 1,
     cost_usd: decimalText(cost),

@@ -57,14 +57,14 @@ export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<
   return Math.floor(contract.deadline_ms);
 }
 
-async function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits }: NewRun): Promise<void> {
+async function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits, agent }: NewRun): Promise<void> {
   const { actor } = claimant;
   await sql.query(
     `WITH h AS (INSERT INTO decide.histories (run_id, temporal_run_id, workflow_id, reason) VALUES ($1, $2, $3, 'open')),
       a AS (INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, allowed, reason)
         VALUES ($1, 'start', 'start', $4, $5, $6, $7, $8, $9, $10))
-    INSERT INTO decide.budgets (scope, subject, unit, time_window, cap)
-      VALUES ('run', $1::text, 'usd_micros', 'run', $11), ('run', $1::text, 'tokens', 'run', $12)`,
+    INSERT INTO decide.budgets (scope, subject, unit, time_window, cap, on_breach)
+      VALUES ('run', $1::text, 'usd_micros', 'run', $11, $13), ('run', $1::text, 'tokens', 'run', $12, 'deny')`,
     [
       uuid,
       caller.temporalRunId,
@@ -78,6 +78,8 @@ async function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits }
       claimant.refused,
       limits.usdMicros,
       limits.tokens,
+      // A cheaper model costs less; it does not take fewer tokens.
+      agent?.downgrade === undefined ? 'deny' : 'downgrade',
     ],
   );
 }

@@ -57,7 +57,12 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
     ...problemsOf(parsed, spec !== null && agent === null ? agentName : null, claimant),
     ...otherTenant(spec, caller),
   ];
-  await decideStart(sql, deciders, run, startSnapshot(run, facts, deadlineMs, problems));
+  await decideStart(
+    sql,
+    { ...deciders, ...(await deciders.sets.of(sql, facts.policy_set)) },
+    run,
+    startSnapshot(run, facts, deadlineMs, problems),
+  );
   return run.uuid;
 }
 
@@ -172,12 +177,18 @@ async function claimantOf(
   };
 }
 
-type OpenFacts = { readonly now_ms: number; readonly profile: Profile | null; readonly halted: boolean };
+type OpenFacts = {
+  readonly now_ms: number;
+  readonly profile: Profile | null;
+  readonly halted: boolean;
+  readonly policy_set: Digest | null;
+};
 
 async function readOpenFacts(sql: Sql, tenant: string, agent: string): Promise<OpenFacts> {
   const [facts] = await sql.query<OpenFacts>(
     `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
-      (SELECT profile FROM decide.tenants WHERE tenant = $1) AS profile, decide.halted($1, $2) AS halted`,
+      (SELECT profile FROM decide.tenants WHERE tenant = $1) AS profile, decide.halted($1, $2) AS halted,
+      decide.policy_set_of($1) AS policy_set`,
     [tenant, agent],
   );
   if (facts === undefined) throw new Error('the database did not tell the time');

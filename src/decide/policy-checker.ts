@@ -1,17 +1,21 @@
 /**
  * The decider: pure and total. Checks in order, cheap and hard first; all reasons kept; deny beats pause beats allow. An
  * error in any check is a reason of its own and never an allow outside OBSERVE_ONLY. Has no clock, no database, no network.
+ *
+ * The order: what was wrong before there was anything to check, then halt, limits, no progress, rate limits, Cedar, custom
+ * checks, budgets.
  */
-import type { Notice, Reason, Ruling } from '../domain/decision.js';
+import { REASON_CODES, type Notice, type Reason, type Ruling } from '../domain/decision.js';
 import { iso, ruleId, type RuleId } from '../domain/ids.js';
 import type { Intent } from '../domain/intent.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import { storable } from '../domain/text.js';
 import type { Policies } from './cedar.js';
 import { checkBudgets } from './checks/budgets.js';
-import { deny, type CheckResult, type Objection, type PolicyCheck } from './checks/check.js';
+import { deny, type CheckResult, type Denial, type Objection, type PolicyCheck } from './checks/check.js';
 import { checkHalt } from './checks/halt.js';
 import { checkLimits } from './checks/limits.js';
+import { checkNoProgress, checkStandstillRejected } from './checks/no-progress.js';
 import type { LedgerAnswer, Snapshot } from './snapshot.js';
 
 export type Answer = {
@@ -32,19 +36,22 @@ const WARRANT_MS = 120_000;
 
 export function createPolicyChecker(policies: Policies, custom: readonly PolicyCheck[]): PolicyChecker {
   const precheck = (intent: Intent, snapshot: Snapshot): CheckResult => {
+    const whole = PROFILE_RULES[snapshot.run.profile].recheckAll || !snapshot.rechecked;
     const results = [
       guarded('problems', () => checkProblems(intent, snapshot)),
       guarded('halt', () => checkHalt(snapshot)),
       guarded('limits', () => checkLimits(intent, snapshot)),
       guarded('context', () => checkInputs(intent, snapshot)),
+      guarded('no-progress', () => checkStandstillRejected(snapshot)),
+      ...(whole ? [guarded('no-progress', () => checkNoProgress(intent, snapshot))] : []),
       guarded('cedar', () => policies.check(intent, snapshot)),
-      ...custom
-        .filter((one) => one.bindsTo.includes(intent.kind))
-        .map((one) => guarded(one.id, () => asResult(one.check(intent, snapshot)))),
+      ...(whole ? custom.map((one) => guarded(one.id, () => ask(one, intent, snapshot))) : []),
     ];
     return {
       objections: results.flatMap((result) => result.objections).map(speakable),
-      notices: results.flatMap((result) => result.notices ?? []),
+      notices: results
+        .flatMap((result) => result.notices ?? [])
+        .map((notice) => ({ ...notice, rule: rule(notice.rule), text: storable(notice.text, 500) })),
       determining: results.flatMap((result) => result.determining ?? []),
     };
   };
@@ -55,34 +62,70 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
   // What the other checks said of a snapshot, kept while somebody holds it.
   const seen = new WeakMap<Snapshot, CheckResult>();
   return {
-    check(intent, snapshot) {
-      const before = precheck(intent, snapshot);
-      seen.set(snapshot, before);
-      return withBudgets(intent, snapshot, before);
-    },
-    checkLedger(intent, snapshot, ledger) {
-      return withBudgets(intent, { ...snapshot, ledger }, seen.get(snapshot) ?? precheck(intent, snapshot));
-    },
+    check: (intent, snapshot) =>
+      total(() => {
+        const before = precheck(intent, snapshot);
+        seen.set(snapshot, before);
+        return withBudgets(intent, snapshot, before);
+      }),
+    checkLedger: (intent, snapshot, ledger) =>
+      total(() => withBudgets(intent, { ...snapshot, ledger }, seen.get(snapshot) ?? precheck(intent, snapshot))),
   };
 }
 
+/** A snapshot that is none cannot be judged by the profile it names: denied in all of them. */
+function total(work: () => Answer): Answer {
+  try {
+    return work();
+  } catch (error) {
+    const { reason } = failed('snapshot', error);
+    const determining = [reason.rule];
+    return { ruling: { effect: 'deny', reasons: [reason], final: true }, determining, errors: [reason], notices: [] };
+  }
+}
+
+const rule = (text: string): RuleId => ruleId(storable(text, 200));
+
 /** A reason is stored as JSON, traced and told to the model, and may quote what came from outside. */
-const speakable = (one: Objection): Objection => ({
+const speakable = <T extends Objection>(one: T): T => ({
   ...one,
-  reason: { ...one.reason, rule: ruleId(storable(one.reason.rule, 200)), text: storable(one.reason.text, 500) },
+  reason: { ...one.reason, rule: rule(one.reason.rule), text: storable(one.reason.text, 500) },
 });
 
-const asResult = (reasons: readonly Reason[]): CheckResult => ({
-  objections: reasons.map((reason) => ({ effect: 'deny', reason, final: false })),
-});
+/** A custom check is somebody else's code: what it answers is looked at before it is believed. */
+function ask(one: PolicyCheck, intent: Intent, snapshot: Snapshot): CheckResult {
+  if (!one.bindsTo.includes(intent.kind)) return { objections: [] };
+  const reasons: unknown = one.check(intent, snapshot);
+  if (!Array.isArray(reasons)) throw new TypeError('it answered with something other than a list of reasons');
+  return {
+    objections: reasons.map((reason: unknown) => {
+      if (!isReason(reason)) throw new TypeError('it answered with something other than reasons');
+      return { effect: 'deny', reason, final: false };
+    }),
+  };
+}
+
+const isReason = (value: unknown): value is Reason =>
+  typeof value === 'object' &&
+  value !== null &&
+  'code' in value &&
+  (REASON_CODES as readonly unknown[]).includes(value.code) &&
+  'rule' in value &&
+  typeof value.rule === 'string' &&
+  'text' in value &&
+  typeof value.text === 'string';
 
 function guarded(id: string, check: () => CheckResult): CheckResult {
   try {
     return check();
   } catch (error) {
-    const text = `check \`${id}\` failed: ${error instanceof Error ? error.message.slice(0, 200) : 'unknown error'}`;
-    return { objections: [deny('check_failed', id, text, true)] };
+    return { objections: [failed(id, error)] };
   }
+}
+
+function failed(id: string, error: unknown): Denial {
+  const text = `check \`${id}\` failed: ${error instanceof Error ? error.message.slice(0, 200) : 'unknown error'}`;
+  return speakable(deny('check_failed', id, text, true));
 }
 
 function checkProblems(intent: Intent, snapshot: Snapshot): CheckResult {
@@ -124,17 +167,16 @@ function conclude(intent: Intent, snapshot: Snapshot, found: CheckResult): Answe
       text: `${account.scope} ${account.unit} is at 80 % of its cap`,
     })),
   ];
-  const determining = [
-    ...new Set([...blocking.map((one) => one.reason.rule), ...(found.determining ?? []).map(ruleId)]),
-  ];
-  return { ruling: rule(intent, snapshot, blocking), determining, errors, notices };
+  const determining = [...new Set([...blocking.map((one) => one.reason.rule), ...(found.determining ?? []).map(rule)])];
+  return { ruling: ruled(intent, snapshot, blocking), determining, errors, notices };
 }
 
-function rule(intent: Intent, snapshot: Snapshot, blocking: readonly Objection[]): Ruling {
+function ruled(intent: Intent, snapshot: Snapshot, blocking: readonly Objection[]): Ruling {
   const reasons = blocking.map((one) => one.reason);
   const denials = blocking.filter((one) => one.effect === 'deny');
   if (denials.length > 0) {
-    const suggest = denials.length === 1 ? denials[0]?.suggest : undefined;
+    // A cheaper model answers nothing but what the dearer one cost.
+    const suggest = denials.every((one) => one.suggest !== undefined) ? denials[0]?.suggest : undefined;
     return {
       effect: 'deny',
       reasons,

@@ -9,6 +9,7 @@ import type { Profile } from '../domain/profiles.js';
 import type { Sql } from '../domain/sql.js';
 import { RokError } from '../domain/errors.js';
 import type { Caller } from './caller.js';
+import { historySql, type History } from './history.js';
 
 export type RunRow = {
   readonly run_id: string;
@@ -25,6 +26,8 @@ export type RunRow = {
   readonly limits: Limits;
   readonly counters: Counters;
   readonly last_step: number;
+  /** The published set in force for the tenant; null: the deployed one. */
+  readonly policy_set: Digest | null;
   readonly opened_ms: number;
   readonly deadline_ms: number;
 };
@@ -45,12 +48,13 @@ export type OpenWarrant = {
     readonly input_tokens: number;
     readonly output_tokens: number;
     readonly cached_tokens: number;
+    readonly reasoning_tokens: number;
     readonly usage_reported: boolean;
   };
 };
 
 const RUN_COLUMNS = `run_id, tenant, agent, workflow_id, temporal_run_id, phase, outcome, profile, agent_digest, actor, labels,
-  limits, counters, last_step, (extract(epoch FROM opened_at) * 1000)::float8 AS opened_ms,
+  limits, counters, last_step, decide.policy_set_of(tenant) AS policy_set, (extract(epoch FROM opened_at) * 1000)::float8 AS opened_ms,
   (extract(epoch FROM run_deadline) * 1000)::float8 AS deadline_ms`;
 
 /**
@@ -83,7 +87,7 @@ const OPEN_WARRANTS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
     'step', w.step, 'attempt', w.attempt, 'turn', w.turn, 'state', w.state, 'price_key', w.price_key,
     'bound_micros', w.bound_micros::text, 'bound_tokens', w.bound_tokens, 'target', d.target, 'kind', d.kind,
     'result', CASE WHEN t.status IS NULL THEN NULL ELSE jsonb_build_object('status', t.status,
-      'input_tokens', t.input_tokens, 'output_tokens', t.output_tokens, 'cached_tokens', t.cached_tokens,
+      'input_tokens', t.input_tokens, 'output_tokens', t.output_tokens, 'cached_tokens', t.cached_tokens, 'reasoning_tokens', t.reasoning_tokens,
       'usage_reported', t.usage_reported) END) ORDER BY w.step, w.attempt), '[]')
   FROM decide.reservations w
   JOIN decide.decisions d ON d.run_id = w.run_id AND d.step = w.step AND d.attempt = w.attempt
@@ -112,6 +116,7 @@ export type StepFacts = {
     readonly hold: number | null;
   };
   readonly past_holds: readonly PastHold[];
+  readonly history: History;
   readonly arguments: string | null;
   readonly base_tokens: string | null;
   readonly added_tokens: string | null;
@@ -127,6 +132,7 @@ export async function readStepFacts(
   ask: {
     readonly step: number;
     readonly attempt: number;
+    readonly turn: number;
     readonly actionDigest: Digest;
     readonly argumentsDigest: string | null;
     readonly base: string | null;
@@ -145,6 +151,7 @@ export async function readStepFacts(
       (SELECT coalesce(jsonb_agg(jsonb_build_object('hold', h.hold, 'reason', h.reason, 'authority', h.authority,
           'resolution', h.resolution, 'onTimeout', h.on_timeout) ORDER BY h.hold), '[]')
         FROM decide.holds h WHERE h.run_id = r.run_id AND h.action_digest = $4 AND h.resolved_at IS NOT NULL) AS past_holds,
+      (${historySql({ step: '$2', attempt: '$3', action: '$4', turn: '$8' })}) AS history,
       (SELECT a.arguments FROM execute.v_arguments a WHERE a.run_id = r.run_id AND a.digest = $5) AS arguments,
       (SELECT c.token_count::text FROM execute.v_contexts c WHERE c.run_id = r.run_id AND c.digest = $6) AS base_tokens,
       (SELECT coalesce(sum(c.token_count * u.times), 0)::text FROM execute.v_contents c
@@ -154,7 +161,7 @@ export async function readStepFacts(
       (SELECT a.spent::text FROM decide.accounts a WHERE a.scope = 'run' AND a.subject = r.run_id::text AND a.unit = 'usd_micros') AS spent_micros,
       (SELECT b.cap::text FROM decide.budgets b WHERE b.scope = 'run' AND b.subject = r.run_id::text AND b.unit = 'usd_micros') AS cap_micros
     FROM decide.runs r WHERE r.run_id = $1`,
-    [uuidOf(run), ask.step, ask.attempt, ask.actionDigest, ask.argumentsDigest, ask.base, ask.added],
+    [uuidOf(run), ask.step, ask.attempt, ask.actionDigest, ask.argumentsDigest, ask.base, ask.added, ask.turn],
   );
   if (facts === undefined) throw new RokError('run_unknown', `no run \`${run}\``);
   return facts;

@@ -13,9 +13,21 @@ export type Counters = {
   readonly skillCalls: Readonly<Record<string, number>>;
   /** Succeeded calls per skill name. */
   readonly succeeded: Readonly<Record<string, number>>;
+  /** Step of the last call that succeeded, per skill name. */
+  readonly lastSuccess: Readonly<Record<string, number>>;
   readonly denials: number;
 };
-export const NO_COUNTERS: Counters = { steps: 0, modelCalls: 0, skillCalls: {}, succeeded: {}, denials: 0 };
+export const NO_COUNTERS: Counters = {
+  steps: 0,
+  modelCalls: 0,
+  skillCalls: {},
+  succeeded: {},
+  lastSuccess: {},
+  denials: 0,
+};
+
+/** A call that came back: its request digest, and its content's digest or how it failed. */
+export type PastCall = { readonly request: string; readonly result: string };
 
 /** A hold of this very action that has ended. */
 export type PastHold = {
@@ -44,7 +56,8 @@ export type LedgerAnswer = {
   readonly output_tokens?: number | null;
   readonly micros?: string;
   readonly tokens?: number;
-  readonly breach?: Breach | null;
+  /** Every account that cannot take it, the narrowest scope first. */
+  readonly breaches?: readonly Breach[];
   readonly warnings?: readonly { readonly scope: string; readonly subject: string; readonly unit: string }[];
 };
 
@@ -71,8 +84,15 @@ export type Snapshot = {
   readonly counters: Counters;
   readonly halted: boolean;
   readonly pastHolds: readonly PastHold[];
-  /** A skill's arguments; null for other intents. */
+  /** Authorities that approved something in this run, in order of name. */
+  readonly approvals: readonly string[];
+  /** The last calls of earlier turns, the newest first. */
+  readonly recent: readonly PastCall[];
+  /** Whether this very action was decided before, in this step. */
+  readonly rechecked: boolean;
+  /** A skill's arguments; null for other intents. Stored with the snapshot only where the content store has them not. */
   readonly arguments: Json;
+  readonly argumentsStored: boolean;
   /** Upper bound of the input in tokens; null when the context is not stored. */
   readonly inputTokens: number | null;
   /** Whether a provider took more than this run's grant allowed it. */
@@ -99,7 +119,11 @@ export const agentFacts = (agent: Agent | null): Snapshot['agent'] =>
 export const nothingAsked = (limits: Limits, spentMicros = '0') =>
   ({
     pastHolds: [],
+    approvals: [],
+    recent: [],
+    rechecked: false,
     arguments: null,
+    argumentsStored: false,
     inputTokens: null,
     overrun: false,
     priced: null,

@@ -41,27 +41,27 @@ import {
 } from './run-row.js';
 import { agentFacts, type Counters, type Snapshot } from './snapshot.js';
 
-export async function decideStep(
-  sql: Sql,
-  deciders: Deciders,
-  caller: Caller,
-  request: StepRequest,
-): Promise<StepAnswer> {
+export async function decideStep(sql: Sql, given: Deciders, caller: Caller, request: StepRequest): Promise<StepAnswer> {
   const { run, intent } = request;
-  const row = await lockRun(sql, run, caller);
   const action = actionDigest(intent);
   if (request.context !== undefined && contextDigest(request.context) !== intent.contextDigest)
     throw new RokError('usage', 'the context is not what the intent names');
   if (request.arguments !== undefined && digestJson(DIGEST_TAGS.settings, request.arguments) !== intent.argumentsDigest)
     throw new RokError('usage', 'the arguments are not what the intent names');
-  const facts = await readStepFacts(sql, run, {
-    step: intent.step,
-    attempt: intent.attempt,
-    actionDigest: action,
-    argumentsDigest: intent.kind === 'skill.call' ? intent.argumentsDigest : null,
-    base: request.context?.base ?? null,
-    added: request.context?.added.map((entry) => entry.content) ?? [],
-  });
+  // Sent together: the facts are read after the lock is held, because statements of one connection are run in order.
+  const [row, facts] = await Promise.all([
+    lockRun(sql, run, caller),
+    readStepFacts(sql, run, {
+      step: intent.step,
+      attempt: intent.attempt,
+      turn: request.turn,
+      actionDigest: action,
+      argumentsDigest: intent.kind === 'skill.call' ? intent.argumentsDigest : null,
+      base: request.context?.base ?? null,
+      added: request.context?.added.map((entry) => entry.content) ?? [],
+    }),
+  ]);
+  const deciders = { ...given, ...(await given.sets.of(sql, row.policy_set)) };
   if (facts.existing !== null) {
     if (facts.existing.action_digest === action) return repeat(facts, row, action);
     return { kind: 'conflict', nextAttempt: await voidAndCount(sql, deciders, request) };
@@ -173,7 +173,9 @@ function snapshotOf(
     counters,
     halted: facts.halted,
     pastHolds: facts.past_holds,
+    ...facts.history,
     arguments: request.arguments ?? (facts.arguments === null ? null : (JSON.parse(facts.arguments) as Json)),
+    argumentsStored: request.arguments === undefined && facts.arguments !== null,
     inputTokens:
       intent.kind === 'model.call' && stored
         ? Number(facts.base_tokens ?? '0') + Number(facts.added_tokens ?? '0')
@@ -191,13 +193,16 @@ const plusOne = (counts: Readonly<Record<string, number>>, key: string) => ({
   [key]: (countOf(counts, key) ?? 0) + 1,
 });
 
+const succeededAt = (counters: Counters, skill: string, step: number): Counters => ({
+  ...counters,
+  succeeded: plusOne(counters.succeeded, skill),
+  lastSuccess: { ...counters.lastSuccess, [skill]: Math.max(countOf(counters.lastSuccess, skill) ?? 0, step) },
+});
+
 function countSuccesses(counters: Counters, settling: readonly OpenWarrant[]): Counters {
   return settling
     .filter((warrant) => warrant.kind === 'skill.call' && warrant.result?.status === 'succeeded')
-    .reduce<Counters>(
-      (sum, warrant) => ({ ...sum, succeeded: plusOne(sum.succeeded, skillName(warrant.target)) }),
-      counters,
-    );
+    .reduce<Counters>((sum, warrant) => succeededAt(sum, skillName(warrant.target), warrant.step), counters);
 }
 
 function count(counters: Counters, intent: Intent, ruling: Ruling): Counters {

@@ -41,6 +41,7 @@ const agentFile = z.strictObject({
       wallTime: duration.optional(),
       depth: count.optional(),
       children: count.optional(),
+      noProgress: z.int().min(2).max(100).optional(),
       skillCalls: z.record(z.string(), count).optional(),
     })
     .default({}),
@@ -87,6 +88,7 @@ export function parseAgent(value: unknown): ParsedAgent {
       modelCalls: limits.modelCalls ?? DEFAULT_LIMITS.modelCalls,
       depth: limits.depth ?? DEFAULT_LIMITS.depth,
       children: limits.children ?? DEFAULT_LIMITS.children,
+      noProgress: limits.noProgress ?? DEFAULT_LIMITS.noProgress,
       skillCalls: limits.skillCalls ?? {},
     },
   };

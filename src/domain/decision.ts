@@ -24,6 +24,7 @@ export const REASON_CODES = [
   'limit_wall_time',
   'limit_model_calls',
   'limit_skill_calls',
+  'no_progress',
   'policy_forbids',
   'policy_not_permitted',
   'policy_requires_approval',

@@ -25,6 +25,7 @@ export const DIGEST_TAGS = {
   contract: 'rok.contract.v1',
   trace: 'rok.trace.v1',
   receipt: 'rok.receipt.v1',
+  record: 'rok.record.v1',
 } as const;
 export type DigestTag = (typeof DIGEST_TAGS)[keyof typeof DIGEST_TAGS];
 
@@ -37,6 +38,9 @@ export function digest(tag: DigestTag, ...parts: readonly string[]): Digest {
   }
   return bytesToHex(hash.digest()) as Digest;
 }
+
+/** SHA-256 of bytes as they are, in hexadecimal: for chains whose rule puts the tag in by itself. */
+export const sha256Hex = (bytes: Uint8Array): Digest => bytesToHex(sha256(bytes)) as Digest;
 
 /** Digest of a value's canonical JSON. @throws CanonicalJsonError when it has none */
 export const digestJson = (tag: DigestTag, value: Json): Digest => digest(tag, canonicalJson(value));

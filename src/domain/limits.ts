@@ -7,6 +7,8 @@ export type Limits = {
   readonly wallTimeMs: number;
   readonly depth: number;
   readonly children: number;
+  /** Calls in a row with one request and one result that are taken for no progress. */
+  readonly noProgress: number;
   /** Calls allowed per skill; a skill that is not named has no limit of its own. */
   readonly skillCalls: Readonly<Record<string, number>>;
 };
@@ -19,6 +21,7 @@ export const DEFAULT_LIMITS: Limits = {
   wallTimeMs: 3_600_000,
   depth: 3,
   children: 10,
+  noProgress: 5,
   skillCalls: {},
 };
 
@@ -42,6 +45,7 @@ export function tighten(granted: Limits, asked: Partial<Limits>): Limits {
     wallTimeMs: least('wallTimeMs'),
     depth: least('depth'),
     children: least('children'),
+    noProgress: least('noProgress'),
     skillCalls,
   };
 }

@@ -54,11 +54,10 @@ export const add = (a: Rational, b: Rational): Rational =>
 export const times = (a: Rational, units: number | bigint): Rational => ({ num: a.num * BigInt(units), den: a.den });
 export const max = (a: Rational, b: Rational): Rational => (a.num * b.den >= b.num * a.den ? a : b);
 
-/** USD as an exact rational → whole micro-USD, rounded up. */
-export function ceilMicros(usd: Rational): Micros {
-  const scaled = usd.num * 1_000_000n;
-  return micros((scaled + usd.den - 1n) / usd.den);
-}
+/** USD as an exact rational → whole micro-USD, rounded up. @throws RangeError for more than a column can hold */
+export const ceilMicros = (usd: Rational): Micros => micros(wholeMicros(usd));
+/** The same without an upper end, for what somebody else counted and nobody has checked yet. */
+export const wholeMicros = ({ num, den }: Rational): bigint => (num * 1_000_000n + den - 1n) / den;
 
 /** Exact decimal text with `places` decimals (truncated), for numeric columns and comparisons. */
 export function decimalText(value: Rational, places = 18): string {

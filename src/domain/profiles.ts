@@ -7,6 +7,11 @@ export type ProfileRules = {
   readonly enforce: boolean;
   /** Whether a failing check or a missing price denies. */
   readonly failClosed: boolean;
+  /**
+   * What is asked again of an action that was decided before: all checks, or halt, limits, Cedar and budgets. The first time
+   * it is always all of them.
+   */
+  readonly recheckAll: boolean;
   /** Whether a start without any policy set is refused. */
   readonly requirePolicySet: boolean;
   /** Whether every actor must present a signed assertion. */
@@ -21,6 +26,7 @@ export const PROFILE_RULES = {
   STRICT: {
     enforce: true,
     failClosed: true,
+    recheckAll: true,
     requirePolicySet: true,
     requireAssertion: true,
     traceFirst: true,
@@ -29,6 +35,7 @@ export const PROFILE_RULES = {
   STANDARD: {
     enforce: true,
     failClosed: true,
+    recheckAll: false,
     requirePolicySet: true,
     requireAssertion: false,
     traceFirst: true,
@@ -37,6 +44,7 @@ export const PROFILE_RULES = {
   OBSERVE_ONLY: {
     enforce: false,
     failClosed: false,
+    recheckAll: true,
     requirePolicySet: false,
     requireAssertion: false,
     traceFirst: false,

@@ -45,6 +45,11 @@ const limits = z.strictObject({
   wallTimeMs: count('limits.wallTimeMs').optional(),
   depth: count('limits.depth').optional(),
   children: count('limits.children').optional(),
+  noProgress: z
+    .int({ error: 'limits.noProgress must be a whole number' })
+    .min(2, 'limits.noProgress must be at least 2')
+    .max(100, 'limits.noProgress is too large')
+    .optional(),
   skillCalls: z.record(textOf('a skill', SPEC_BOUNDS.nameChars), count('limits.skillCalls')).optional(),
 });
 

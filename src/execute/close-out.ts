@@ -6,11 +6,12 @@ import { recordEvaluation } from './engines/policy-engine.js';
 
 /** Idempotent; returns what is acknowledged now. */
 export async function closeOut(
-  { database, log }: Pick<ExecuteDeps, 'database' | 'log'>,
+  { database, log, crashAt }: Pick<ExecuteDeps, 'database' | 'log' | 'crashAt'>,
   input: CloseOut,
 ): Promise<{ readonly acked: readonly string[] }> {
   const { acked, newIncident } = await database.transaction(async (sql) => {
     const evaluated = await recordEvaluation(sql, input);
+    crashAt?.('close_out.evaluated');
     const reported = await reportFailure(sql, input);
     return { acked: [...evaluated, ...reported.acked], newIncident: reported.newIncident };
   });

@@ -55,46 +55,59 @@ export async function loadSalt(sql: Sql, run: RunId): Promise<Uint8Array> {
   return row.salt;
 }
 
-/** Stores what is not there yet, in one statement. */
+/** Stores what is not there yet, as a part of a statement: `$1` is the run, `$2` to `$5` are `contentColumns`. */
+export const INSERT_CONTENTS = `INSERT INTO execute.contents (run_id, digest, kind, bytes, byte_count, token_count)
+  SELECT $1, c.digest, c.kind, c.bytes, octet_length(c.bytes), c.token_count
+  FROM unnest($2::text[], $3::text[], $4::bytea[], $5::integer[]) AS c (digest, kind, bytes, token_count)
+  ON CONFLICT (run_id, digest) DO NOTHING`;
+
+export const contentColumns = (contents: readonly Content[]): readonly (readonly unknown[])[] => [
+  contents.map((content) => content.digest),
+  contents.map((content) => content.kind),
+  contents.map((content) => content.bytes),
+  contents.map((content) => tokenUpperBound(content.bytes.length)),
+];
+
 export async function putContents(sql: Sql, run: RunId, contents: readonly Content[]): Promise<void> {
-  if (contents.length === 0) return;
-  await sql.query(
-    `INSERT INTO execute.contents (run_id, digest, kind, bytes, byte_count, token_count)
-     SELECT $1, c.digest, c.kind, c.bytes, octet_length(c.bytes), c.token_count
-     FROM unnest($2::text[], $3::text[], $4::bytea[], $5::integer[]) AS c (digest, kind, bytes, token_count)
-     ON CONFLICT (run_id, digest) DO NOTHING`,
-    [
-      uuidOf(run),
-      contents.map((content) => content.digest),
-      contents.map((content) => content.kind),
-      contents.map((content) => content.bytes),
-      contents.map((content) => tokenUpperBound(content.bytes.length)),
-    ],
-  );
+  if (contents.length > 0) await sql.query(INSERT_CONTENTS, [uuidOf(run), ...contentColumns(contents)]);
 }
+
+/** The run's salt, and the contents asked for. */
+export type Loaded = { readonly salt: Uint8Array; readonly contents: ReadonlyMap<Digest, LoadedContent> };
+export type ContentRow = {
+  readonly salt: Buffer;
+  readonly digest: Digest | null;
+  readonly kind: ContentKind;
+  readonly bytes: Buffer;
+};
 
 /**
  * Every content asked for, each hashed again.
  * @throws RokError content_missing or content_changed
  */
-export async function loadContents(
-  sql: Sql,
-  run: RunId,
-  salt: Uint8Array,
-  digests: readonly Digest[],
-): Promise<ReadonlyMap<Digest, LoadedContent>> {
-  const rows = await sql.query<{ digest: Digest; kind: ContentKind; bytes: Buffer }>(
-    'SELECT digest, kind, bytes FROM execute.contents WHERE run_id = $1 AND digest = ANY ($2::text[])',
+export async function loadContents(sql: Sql, run: RunId, digests: readonly Digest[]): Promise<Loaded> {
+  const rows = await sql.query<ContentRow>(
+    `SELECT s.salt, c.digest, c.kind, c.bytes
+     FROM execute.salts s LEFT JOIN execute.contents c ON c.run_id = s.run_id AND c.digest = ANY ($2::text[])
+     WHERE s.run_id = $1`,
     [uuidOf(run), [...new Set(digests)]],
   );
-  const loaded = new Map<Digest, LoadedContent>();
+  return loadedFrom(run, rows, digests);
+}
+
+/** @throws RokError content_missing or content_changed */
+export function loadedFrom(run: RunId, rows: readonly ContentRow[], digests: readonly Digest[]): Loaded {
+  const salt = rows[0]?.salt;
+  if (salt === undefined) throw new RokError('content_missing', `run \`${run}\` has no salt`);
+  const contents = new Map<Digest, LoadedContent>();
   for (const { digest, kind, bytes } of rows) {
+    if (digest === null) continue;
     if (contentDigest(salt, kind, bytes) !== digest)
       throw new RokError('content_changed', `content \`${digest}\` of run \`${run}\` does not have its digest`);
-    loaded.set(digest, { kind, text: bytes.toString('utf8') });
+    contents.set(digest, { kind, text: bytes.toString('utf8') });
   }
-  const missing = digests.find((digest) => !loaded.has(digest));
+  const missing = digests.find((digest) => !contents.has(digest));
   if (missing !== undefined)
     throw new RokError('content_missing', `content \`${missing}\` of run \`${run}\` is not stored`);
-  return loaded;
+  return { salt, contents };
 }

@@ -1,12 +1,12 @@
 /**
  * Conversations as stored chains: one row per step names its base and what was added, and loading one reads the whole
- * chain in two statements, however long it is. What is loaded is hashed again, entry by entry.
+ * chain in two statements sent together, however long it is. What is loaded is hashed again, entry by entry.
  */
 import { contextDigest, type ContextEntry, type ContextRef, type ContextRole } from '../domain/context.js';
 import { RokError } from '../domain/errors.js';
 import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
-import { loadContents } from './content-store.js';
+import { loadedFrom, type ContentRow } from './content-store.js';
 
 /** An entry with its text. */
 export type LoadedEntry = {
@@ -25,7 +25,7 @@ type ChainRow = { readonly digest: Digest; readonly base: Digest | null; readonl
 export async function storeContext(sql: Sql, run: RunId, ref: ContextRef): Promise<Digest> {
   const digest = contextDigest(ref);
   if (ref.added.length === 0) return digest;
-  await sql.query(
+  const inserted = await sql.query(
     `INSERT INTO execute.contexts (run_id, digest, base, added, byte_count, token_count)
      SELECT $1, $2, $3, $4::jsonb, coalesce(b.byte_count, 0) + a.bytes, coalesce(b.token_count, 0) + a.tokens
      FROM (SELECT sum(c.byte_count) AS bytes, sum(c.token_count) AS tokens, count(c.digest) AS found
@@ -33,7 +33,7 @@ export async function storeContext(sql: Sql, run: RunId, ref: ContextRef): Promi
            LEFT JOIN execute.contents c ON c.run_id = $1 AND c.digest = e.digest) a
      LEFT JOIN execute.contexts b ON b.run_id = $1 AND b.digest = $3
      WHERE a.found = $6 AND ($3::text IS NULL OR b.digest IS NOT NULL)
-     ON CONFLICT (run_id, digest) DO NOTHING`,
+     ON CONFLICT (run_id, digest) DO NOTHING RETURNING true AS inserted`,
     [
       uuidOf(run),
       digest,
@@ -43,6 +43,7 @@ export async function storeContext(sql: Sql, run: RunId, ref: ContextRef): Promi
       ref.added.length,
     ],
   );
+  if (inserted.length > 0) return digest;
   const [stored] = await sql.query('SELECT FROM execute.contexts WHERE run_id = $1 AND digest = $2', [
     uuidOf(run),
     digest,
@@ -55,38 +56,57 @@ export async function storeContext(sql: Sql, run: RunId, ref: ContextRef): Promi
   return digest;
 }
 
-/** The conversation that `ref` names, oldest entry first. @throws RokError content_missing or content_changed */
+/** The run's salt, and the conversation that `ref` names, oldest entry first. @throws RokError content_missing or content_changed */
 export async function loadConversation(
   sql: Sql,
   run: RunId,
-  salt: Uint8Array,
   ref: ContextRef,
-): Promise<readonly LoadedEntry[]> {
-  const entries = [...(ref.base === null ? [] : await loadChain(sql, run, ref.base)), ...ref.added];
-  const contents = await loadContents(
-    sql,
+): Promise<{ readonly salt: Uint8Array; readonly entries: readonly LoadedEntry[] }> {
+  // Sent together: which contents the chain names is known to the database too.
+  const [chain, rows] = await Promise.all([
+    ref.base === null ? [] : loadChain(sql, run, ref.base),
+    contentsOf(sql, run, ref),
+  ]);
+  const entries = [...chain, ...ref.added];
+  const { salt, contents } = loadedFrom(
     run,
-    salt,
+    rows,
     entries.map((entry) => entry.content),
   );
-  return entries.map(({ role, content, callId, skill }) => ({
-    role,
-    text: contents.get(content)?.text ?? '',
-    ...(callId === undefined ? {} : { callId }),
-    ...(skill === undefined ? {} : { skill }),
-  }));
+  return {
+    salt,
+    entries: entries.map(({ role, content, callId, skill }) => ({
+      role,
+      text: contents.get(content)?.text ?? '',
+      ...(callId === undefined ? {} : { callId }),
+      ...(skill === undefined ? {} : { skill }),
+    })),
+  };
 }
 
-async function loadChain(sql: Sql, run: RunId, head: Digest): Promise<readonly ContextEntry[]> {
-  const rows = await sql.query<ChainRow>(
-    `WITH RECURSIVE chain AS (
-       SELECT digest, base, added, 0 AS depth FROM execute.contexts WHERE run_id = $1 AND digest = $2
-       UNION ALL
-       SELECT c.digest, c.base, c.added, chain.depth + 1
-       FROM chain JOIN execute.contexts c ON c.run_id = $1 AND c.digest = chain.base)
-     SELECT digest, base, added FROM chain ORDER BY depth DESC`,
-    [uuidOf(run), head],
+const CHAIN = `WITH RECURSIVE chain AS (
+  SELECT digest, base, added, 0 AS depth FROM execute.contexts WHERE run_id = $1 AND digest = $2
+  UNION ALL
+  SELECT c.digest, c.base, c.added, chain.depth + 1
+  FROM chain JOIN execute.contexts c ON c.run_id = $1 AND c.digest = chain.base)`;
+
+const contentsOf = (sql: Sql, run: RunId, ref: ContextRef): Promise<readonly ContentRow[]> =>
+  sql.query<ContentRow>(
+    `${CHAIN}, wanted AS (
+       SELECT e.entry ->> 'content' AS digest FROM chain, jsonb_array_elements(chain.added) AS e (entry)
+       UNION SELECT unnest($3::text[]))
+     SELECT s.salt, c.digest, c.kind, c.bytes
+     FROM execute.salts s
+     LEFT JOIN (wanted JOIN execute.contents c ON c.run_id = $1 AND c.digest = wanted.digest) ON true
+     WHERE s.run_id = $1`,
+    [uuidOf(run), ref.base, ref.added.map((entry) => entry.content)],
   );
+
+async function loadChain(sql: Sql, run: RunId, head: Digest): Promise<readonly ContextEntry[]> {
+  const rows = await sql.query<ChainRow>(`${CHAIN} SELECT digest, base, added FROM chain ORDER BY depth DESC`, [
+    uuidOf(run),
+    head,
+  ]);
   let reached: Digest | null = null;
   for (const { digest, base, added } of rows) {
     if (base !== reached || contextDigest({ base, added }) !== digest)

@@ -6,7 +6,13 @@ import type { Registry } from './registry.js';
 
 /** Where a test may end the process, to see what the rest makes of it. */
 export type CrashPoint =
-  'redeem.before' | 'redeem.after' | 'call.before' | 'call.after' | 'result.before' | 'result.after';
+  | 'redeem.before'
+  | 'redeem.after'
+  | 'call.before'
+  | 'call.after'
+  | 'result.before'
+  | 'result.after'
+  | 'close_out.evaluated';
 
 export type ExecuteDeps = {
   /** Of the login `rok_execute`. */

@@ -8,7 +8,7 @@ import { modelSettingsDigest, type Intent } from '../domain/intent.js';
 import type { ExecuteStep, StepResult } from '../domain/protocol/execute.js';
 import { classifyModelError } from './classify.js';
 import { loadConversation, storeContext } from './context-chain.js';
-import { contentOf, loadSalt } from './content-store.js';
+import { contentOf } from './content-store.js';
 import { answerText, conversationOf } from './conversation.js';
 import type { ExecuteDeps, InFlight } from './deps.js';
 import type { Conversation, ModelReply } from './models/model-gateway.js';
@@ -51,9 +51,11 @@ async function prepared({ database, registry }: ExecuteDeps, step: ExecuteStep, 
     throw new RokError('model_unknown', `agent \`${agent.name}\` has no model \`${target}\` that is served here`);
   if (context === undefined || askedOutputTokens === undefined)
     throw new RokError('content_missing', 'a model call needs a conversation and an output limit');
-  const salt = await loadSalt(database, run);
-  const conversation = conversationOf(await loadConversation(database, run, salt, context));
-  const contextDigest = await storeContext(database, run, context);
+  const [{ salt, entries }, contextDigest] = await Promise.all([
+    loadConversation(database, run, context),
+    storeContext(database, run, context),
+  ]);
+  const conversation = conversationOf(entries);
   return {
     intent: { ...step.intent, target, argumentsDigest: modelSettingsDigest(agent.digest), contextDigest },
     conversation,

@@ -8,11 +8,13 @@ import { NO_USAGE } from '../domain/attempt.js';
 import { digestJson, DIGEST_TAGS } from '../domain/digest.js';
 import { canonicalJson } from '../domain/canonical-json.js';
 import { uuidOf } from '../domain/ids.js';
+import type { Json } from '../domain/json.js';
+import type { Sql } from '../domain/sql.js';
 import type { BeginInput, Begun, RecordInput, StepResult } from '../domain/protocol/execute.js';
-import { contentOf, makeSalt, putContents } from './content-store.js';
+import { contentOf, makeSalt } from './content-store.js';
 import { cutText } from './cut-text.js';
 import type { ExecuteDeps } from './deps.js';
-import { writeResult, type Ended } from './result-row.js';
+import { writeResult, type AttemptKey, type Ended, type Standing } from './result-row.js';
 
 const OUTPUT_BYTES = 1_000_000;
 
@@ -37,19 +39,22 @@ export async function record(
   { database }: ExecuteDeps,
   { run, step, attempt, ended }: RecordInput,
 ): Promise<StepResult> {
-  const standing = await database.transaction(async (sql) => {
-    if (ended.status === 'unknown') return writeResult(sql, { run, step, attempt }, ended);
-    const salt = await makeSalt(sql, run);
-    const content = contentOf(salt, 'output', cutText(canonicalJson(ended.output), OUTPUT_BYTES));
-    await putContents(sql, run, [content]);
-    const done: Ended = {
-      status: 'succeeded',
-      contentDigest: content.digest,
-      usage: NO_USAGE,
-      reportedModel: null,
-      finishReason: null,
-    };
-    return writeResult(sql, { run, step, attempt }, done);
-  });
+  const key = { run, step, attempt };
+  const standing =
+    ended.status === 'unknown'
+      ? await writeResult(database, key, ended, [])
+      : await recordOutput(database, key, ended.output);
   return { result: standing.result, resultDigest: standing.digest };
+}
+
+async function recordOutput(sql: Sql, key: AttemptKey, output: Json): Promise<Standing> {
+  const content = contentOf(await makeSalt(sql, key.run), 'output', cutText(canonicalJson(output), OUTPUT_BYTES));
+  const done: Ended = {
+    status: 'succeeded',
+    contentDigest: content.digest,
+    usage: NO_USAGE,
+    reportedModel: null,
+    finishReason: null,
+  };
+  return writeResult(sql, key, done, [content]);
 }

@@ -7,6 +7,7 @@ import { digest, DIGEST_TAGS } from '../domain/digest.js';
 import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
 import type { Classified } from './classify.js';
+import { contentColumns, INSERT_CONTENTS, type Content } from './content-store.js';
 
 export type AttemptKey = { readonly run: RunId; readonly step: number; readonly attempt: number };
 export type Succeeded = {
@@ -52,17 +53,24 @@ export function resultColumns(
 export const resultDigest = (columns: readonly (string | number | boolean | null)[]): Digest =>
   digest(DIGEST_TAGS.result, ...columns.map((column) => (column === null ? '' : String(column))));
 
-/** Writes the row, or finds the one that stands already. */
-export async function writeResult(sql: Sql, key: AttemptKey, ended: Ended): Promise<Standing> {
+/** Writes the row and the contents it names in one statement, or finds the row that stands already. */
+export async function writeResult(
+  sql: Sql,
+  key: AttemptKey,
+  ended: Ended,
+  contents: readonly Content[],
+): Promise<Standing> {
   const columns = resultColumns(key, ended);
   const mine = resultDigest(columns);
-  await sql.query(
-    `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
+  const inserted = await sql.query(
+    `WITH kept AS (${INSERT_CONTENTS})
+     INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
        reasoning_tokens, usage_reported, code, retry_after_ms, cause, reported_model, finish_reason, digest)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-     ON CONFLICT (run_id, step, attempt) DO NOTHING`,
-    [...columns, mine],
+     VALUES ($1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+     ON CONFLICT (run_id, step, attempt) DO NOTHING RETURNING true AS inserted`,
+    [columns[0], ...contentColumns(contents), ...columns.slice(1), mine],
   );
+  if (inserted.length > 0) return { mine: true, digest: mine, result: attemptResult(ended) };
   const [row] = await sql.query<{ digest: Digest; status: string; cause: string | null }>(
     'SELECT digest, status, cause FROM execute.results WHERE run_id = $1 AND step = $2 AND attempt = $3',
     [uuidOf(key.run), key.step, key.attempt],

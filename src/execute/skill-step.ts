@@ -12,7 +12,7 @@ import type { Intent } from '../domain/intent.js';
 import type { Json } from '../domain/json.js';
 import type { ExecuteStep, StepResult } from '../domain/protocol/execute.js';
 import { classifySkillError } from './classify.js';
-import { contentOf, loadContents, loadSalt } from './content-store.js';
+import { contentOf, loadContents } from './content-store.js';
 import { cutText } from './cut-text.js';
 import type { ExecuteDeps, InFlight } from './deps.js';
 import type { SkillFacts } from './registry.js';
@@ -27,8 +27,7 @@ export async function skillStep(
 ): Promise<StepResult> {
   const { run, context } = step;
   const facts = factsOf(deps, step.intent.target, agent);
-  const salt = await loadSalt(deps.database, run);
-  const input = await loadArguments(deps, run, salt, step.intent.argumentsDigest, facts);
+  const { salt, input } = await loadArguments(deps, run, step.intent.argumentsDigest, facts);
   const intent: Intent = {
     ...step.intent,
     target: facts.target,
@@ -72,17 +71,17 @@ function factsOf({ registry }: ExecuteDeps, target: string, agent: Agent): Skill
 async function loadArguments(
   { database, registry }: ExecuteDeps,
   run: RunId,
-  salt: Uint8Array,
   digest: Digest,
   { name }: SkillFacts,
-): Promise<Json> {
-  const content = (await loadContents(database, run, salt, [digest])).get(digest);
+): Promise<{ readonly salt: Uint8Array; readonly input: Json }> {
+  const { salt, contents } = await loadContents(database, run, [digest]);
+  const content = contents.get(digest);
   if (content?.kind !== 'arguments') throw new RokError('arguments_invalid', `content \`${digest}\` is not arguments`);
   const input = JSON.parse(content.text) as Json;
   const problems = registry.problemsOf(name, input);
   if (problems.length > 0)
     throw new RokError('arguments_invalid', `content \`${digest}\` does not fit the skill \`${name}\``);
-  return input;
+  return { salt, input };
 }
 
 /** One key for all attempts of a step, where the skill promises that twice with one key is once. */

@@ -8,7 +8,7 @@ import { uuidOf, type RunId } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
 import type { ModelAnswer, StepResult } from '../domain/protocol/execute.js';
 import { causeOf, type Classified } from './classify.js';
-import { putContents, type Content } from './content-store.js';
+import type { Content } from './content-store.js';
 import type { CrashPoint, ExecuteDeps, InFlight } from './deps.js';
 import { redeemed, type Redeemed } from './redeemed.js';
 import { writeResult, type Ended, type Standing, type Succeeded } from './result-row.js';
@@ -96,7 +96,7 @@ async function perform(deps: ExecuteDeps, request: WarrantRequest, inFlight: InF
   }
 }
 
-/** Contents and result in one transaction. Null when the database did not take them: the settle will fence. */
+/** Contents and result in one statement. Null when the database did not take them: the settle will fence. */
 async function record(
   deps: ExecuteDeps,
   { run, intent }: WarrantRequest,
@@ -105,14 +105,9 @@ async function record(
 ): Promise<Standing | null> {
   const { step, attempt } = intent;
   crash(deps, 'result.before');
-  const stored = await tryAgain(
-    () =>
-      deps.database.transaction(async (sql) => {
-        await putContents(sql, run, contents);
-        return writeResult(sql, { run, step, attempt }, ended);
-      }),
-    { tries: RESULT_TRIES },
-  );
+  const stored = await tryAgain(() => writeResult(deps.database, { run, step, attempt }, ended, contents), {
+    tries: RESULT_TRIES,
+  });
   crash(deps, 'result.after');
   if (!stored.answered) {
     deps.log.warn({ run, step, attempt, why: causeOf(stored.error) }, 'result not stored');

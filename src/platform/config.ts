@@ -28,6 +28,8 @@ export interface Config {
   readonly policies?: string;
   readonly agents?: string;
   readonly signingKey?: string;
+  /** Where the heads of the receipt chains are kept outside the database. */
+  readonly heads?: string;
   readonly assertion?: string;
   readonly assertionKey?: string;
   readonly httpAddress?: Address;
@@ -113,6 +115,7 @@ function toConfig(values: Values, given: NodeJS.ProcessEnv): Config {
     policies: values.ROK_POLICIES,
     agents: values.ROK_AGENTS,
     signingKey: values.ROK_SIGNING_KEY,
+    heads: values.ROK_HEADS,
     assertion: values.ROK_ASSERTION,
     assertionKey: values.ROK_ASSERTION_KEY,
     httpAddress: values.ROK_HTTP_ADDR,

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { createLocalJWKSet, type JSONWebKeySet, type JWK } from 'jose';
 import { parse as parseYaml } from 'yaml';
 import { parseAgent, type Agent } from '../domain/agent.js';
+import { parsePolicySource, type PolicySource } from '../domain/policy-source.js';
 import type { Config } from './config.js';
 import { StartError } from './start-error.js';
 
@@ -45,14 +46,33 @@ export async function loadAgents(folder: string): Promise<ReadonlyMap<string, Ag
   return agents;
 }
 
-/** Cedar text by file name without ending. */
-export async function loadPolicyFiles(folder: string): Promise<Readonly<Record<string, string>>> {
-  const names = await filesOf(folder, ['.cedar']);
-  return Object.fromEntries(
-    await Promise.all(
-      names.map(async (name) => [basename(name, '.cedar'), await readFile(join(folder, name), 'utf8')] as const),
-    ),
-  );
+/** A policy set: `*.cedar`, the author's part of the schema in `*.cedarschema`, tests in `*.test.yaml`. */
+export async function loadPolicySource(folder: string): Promise<PolicySource> {
+  const texts = async (ending: string): Promise<Readonly<Record<string, string>>> => {
+    const names = (await filesOf(folder, [extname(`name${ending}`)])).filter((name) => name.endsWith(ending));
+    return Object.fromEntries(
+      await Promise.all(
+        names.map(async (name) => [basename(name, ending), await readFile(join(folder, name), 'utf8')] as const),
+      ),
+    );
+  };
+  const [files, schemas, tests] = await Promise.all([texts('.cedar'), texts('.cedarschema'), texts('.test.yaml')]);
+  const parsed = parsePolicySource({
+    files,
+    schema: Object.values(schemas).join('\n'),
+    tests: Object.fromEntries(Object.entries(tests).map(([name, text]) => [name, yamlOf(`${name}.test.yaml`, text)])),
+  });
+  if (!parsed.ok)
+    throw wrong(`policies in \`${folder}\` are wrong: ${parsed.problems.join('; ')}`, 'correct the files named');
+  return parsed.source;
+}
+
+function yamlOf(name: string, text: string): unknown {
+  try {
+    return parseYaml(text) as unknown;
+  } catch (error) {
+    throw wrong(`\`${name}\` is not YAML`, 'correct the file', error);
+  }
 }
 
 /** A price table in LiteLLM's format, as JSON.parse gives it. */

@@ -1,20 +1,25 @@
 /**
- * What the front doors may see of the database: reads by login `rok_read` through the views of each power. Deliberately
- * the only way to the database for cli/ and client.ts, and without any statement that writes.
+ * What the front doors may see of the database: reads by login `rok_read`, or by an auditor's own, through the views of each
+ * power. Deliberately the only way to the database for cli/ and client.ts, and without any statement that writes.
  */
+import type { JSONWebKeySet } from 'jose';
 import { collectBundle } from '../audit/bundle.js';
-import type { Bundle } from '../audit/evidence.js';
+import { bundleText } from '../audit/evidence.js';
+import { headLines, readHeads } from '../audit/heads.js';
+import { readKeys } from '../audit/key-set.js';
+import { collectChain } from '../audit/receipt-chain.js';
 import { isRunId, runIdOf, uuidOf, type Iso8601, type RunId } from '../domain/ids.js';
 import { RokError } from '../domain/errors.js';
 import type { JsonObject } from '../domain/json.js';
 import { isTerminal } from '../domain/phases.js';
 import type { Row } from '../domain/sql.js';
+import { isAuditorUrl, throughAuditorViews } from './auditor-views.js';
 import { databaseUrlOf, loadConfig } from './config.js';
 import { openDatabase, type OpenDatabase } from './database.js';
+import { limitsOf } from './login.js';
 import { sqlState } from './postgres-error.js';
 import { RUN_VIEW_SQL, toRunView, type RunView, type RunViewRow } from './run-view.js';
 
-export type { Bundle } from '../audit/evidence.js';
 export type { OpenHold, RunView } from './run-view.js';
 
 export type TraceLine = {
@@ -47,8 +52,14 @@ export interface Reader {
   /** Events after number `after`. */
   trace(run: RunId, after?: number): Promise<readonly TraceLine[]>;
   receipt(run: RunId): Promise<StoredReceipt | null>;
-  /** Null when the run has no receipt yet. */
-  bundle(run: RunId): Promise<Bundle | null>;
+  /** A bundle as it is exported; null when the run has no receipt yet. @param revision the latest signed one unless given */
+  bundle(run: RunId, revision?: number): Promise<string | null>;
+  /** The chain of a tenant's receipts as it is exported; `-` is the chain of strays. */
+  chain(tenant: string): Promise<string>;
+  /** Public keys that ever signed receipts. */
+  keys(): Promise<JSONWebKeySet>;
+  /** The heads of all chains, as lines to be kept outside the database. */
+  heads(): Promise<string>;
   /** Any other statement that the login may make, such as over tables of one's own skills. */
   rows(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
   close(): Promise<void>;
@@ -59,8 +70,10 @@ const MAX_ROWS = 1_000;
 /** Throws a StartError with exit code 9 when there is no answer. */
 export async function openReader(env?: NodeJS.ProcessEnv): Promise<Reader> {
   const url = databaseUrlOf(loadConfig(env), 'read');
-  const database = await openDatabase(url, { login: 'read', applicationName: 'rok-read', max: 3 });
-  return readerOn(database);
+  const options = { applicationName: 'rok-read', max: 3 };
+  if (isAuditorUrl(url))
+    return readerOn(throughAuditorViews(await openDatabase(url, { ...options, ...limitsOf('read') })));
+  return readerOn(await openDatabase(url, { ...options, login: 'read' }));
 }
 
 export function readerOn(database: OpenDatabase): Reader {
@@ -104,7 +117,16 @@ export function readerOn(database: OpenDatabase): Reader {
       const { run_id, ...receipt } = row;
       return { run: runIdOf(run_id), ...receipt };
     },
-    bundle: (run) => collectBundle(guarded, run),
+    async bundle(run, revision) {
+      const bundle = await collectBundle(guarded, run, {
+        keys: await readKeys(guarded),
+        ...(revision === undefined ? {} : { revision }),
+      });
+      return bundle === null ? null : bundleText(bundle);
+    },
+    chain: async (tenant) => `${JSON.stringify(await collectChain(guarded, tenant, await readKeys(guarded)))}\n`,
+    keys: () => readKeys(guarded),
+    heads: async () => headLines(await readHeads(guarded, 'audit.v_receipt_heads')),
     rows: (text, values) => ask<Row>(text, values),
     close: () => database.close(),
   };

@@ -54,8 +54,8 @@ export const variables = {
   ROK_DATABASE_URL_READ: databaseUrl,
   ROK_WORKERS: workers,
   ROK_TEMPORAL_CLI: text,
-  ROK_CRASH_AT: z.string().regex(/^[a-z][a-z0-9_.-]{0,63}(:[1-9][0-9]{0,3})?$/, {
-    error: 'the name of a crash point, with `:N` for its Nth time',
+  ROK_CRASH_AT: z.string().regex(/^[a-z][a-z0-9_.-]{0,63}(@[^\s:]{1,500})?(:[1-9][0-9]{0,3})?$/, {
+    error: 'the name of a crash point, with `@workflow-id` for that workflow only and `:N` for its Nth time',
   }),
   ROK_PRICES: text,
   ROK_POLICIES: text,
@@ -63,6 +63,7 @@ export const variables = {
   ROK_SIGNING_KEY: z.string().max(65_536, { error: 'a key of at most 65536 characters' }),
   ROK_ASSERTION: z.string().max(8_192, { error: 'an assertion of at most 8192 characters' }),
   ROK_ASSERTION_KEY: z.string().max(65_536, { error: 'a key of at most 65536 characters' }),
+  ROK_HEADS: text,
   ROK_HTTP_ADDR: address,
   ROK_JWKS: text,
   ROK_METRICS_ADDR: address,

@@ -4,11 +4,12 @@ import { createObserveActivities } from '../activities/observe.js';
 import { createRoundActivities } from '../activities/round.js';
 import { connectTemporal } from '../platform/temporal.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
+import { crasher, withCrashPoints } from './crash-points.js';
 import { loadDeciders, storeInputs } from './deciders.js';
 import { startRepairs } from './repairs.js';
 import { openPool } from './open-pool.js';
 import { runWorker } from './run-worker.js';
-import { crasher, DRAIN_MS, moduleFile, type RunningWorker, type WorkerSetup } from './setup.js';
+import { DRAIN_MS, moduleFile, type RunningWorker, type WorkerSetup } from './setup.js';
 
 export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
   const { config, temporal, log, extensions, metrics } = setup;
@@ -21,8 +22,8 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
   const measured = metrics === undefined ? {} : { metrics };
   const crashAt = crasher(config.crashAt);
   const repairs = startRepairs(temporalClient.client, decide, log, setup.sweepMs);
-  const decideHands = createDecideActivities({ database: decide, deciders, crashAt, ...measured });
-  const observeHands = createObserveActivities({ database: observe, log, ...measured });
+  const decideHands = withCrashPoints(createDecideActivities({ database: decide, deciders, ...measured }), crashAt);
+  const observeHands = withCrashPoints(createObserveActivities({ database: observe, log, ...measured }), crashAt);
   return runWorker(
     'control',
     {

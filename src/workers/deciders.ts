@@ -5,6 +5,7 @@ import { loadPolicies } from '../decide/cedar.js';
 import { CUSTOM_CHECKS } from '../decide/checks/registry.js';
 import type { Deciders } from '../decide/deciders.js';
 import { createPolicyChecker } from '../decide/policy-checker.js';
+import { createPolicySets } from '../decide/policies/in-force.js';
 import { createPriceTable } from '../decide/prices.js';
 import { RokError } from '../domain/errors.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
@@ -13,7 +14,7 @@ import {
   agentsFolder,
   loadAgents,
   loadKeySet,
-  loadPolicyFiles,
+  loadPolicySource,
   loadPriceRows,
   policiesFolder,
   pricesFile,
@@ -23,13 +24,13 @@ import type { WorkerSetup } from './setup.js';
 
 /** @throws StartError with one sentence for whatever is wrong with agents, policies, prices or keys */
 export async function loadDeciders({ config, extensions, log }: WorkerSetup): Promise<Deciders> {
-  const [agents, files, rows, keys] = await Promise.all([
+  const [agents, { files, ...extras }, rows, keys] = await Promise.all([
     loadAgents(agentsFolder(config)),
-    loadPolicyFiles(policiesFolder(config)),
+    loadPolicySource(policiesFolder(config)),
     loadPriceRows(pricesFile(config)),
     config.jwks === undefined ? null : loadKeySet(config.jwks),
   ]);
-  const policies = orStartError(() => loadPolicies(files));
+  const policies = orStartError(() => loadPolicies(files, extras));
   if (policies.files.length === 0) {
     if (PROFILE_RULES[config.profile].requirePolicySet)
       throw new StartError({
@@ -49,10 +50,11 @@ export async function loadDeciders({ config, extensions, log }: WorkerSetup): Pr
           hint: 'add it or correct the agent',
           exitCode: 1,
         });
-  const checker = createPolicyChecker(policies, [...CUSTOM_CHECKS, ...(extensions?.checks ?? [])]);
+  const checks = [...CUSTOM_CHECKS, ...(extensions?.checks ?? [])];
+  const deployed = { policies, checker: createPolicyChecker(policies, checks) };
   return {
-    checker,
-    policies,
+    ...deployed,
+    sets: createPolicySets(deployed, checks),
     prices: createPriceTable(rows),
     agents,
     profile: config.profile,

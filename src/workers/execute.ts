@@ -4,12 +4,14 @@ import { createExecuteActivities } from '../activities/execute.js';
 import { builtInProviders, builtInSkills, createRegistry } from '../execute/registry.js';
 import { agentsFolder, loadAgents } from '../platform/files.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
+import { crasher, withCrashPoints } from './crash-points.js';
 import { openPool } from './open-pool.js';
 import { runWorker } from './run-worker.js';
-import { crasher, DRAIN_MS, type RunningWorker, type WorkerSetup } from './setup.js';
+import { DRAIN_MS, type RunningWorker, type WorkerSetup } from './setup.js';
 
 export async function startExecute(setup: WorkerSetup): Promise<RunningWorker> {
   const { config, temporal, log, extensions, metrics } = setup;
+  const crashAt = crasher(config.crashAt);
   const agents = await loadAgents(agentsFolder(config));
   const database = await openPool(setup, 'execute', 'execute', 20);
   const connection = await connectTemporalNative(temporal);
@@ -29,14 +31,17 @@ export async function startExecute(setup: WorkerSetup): Promise<RunningWorker> {
       connection,
       namespace: temporal.namespace,
       taskQueue: 'rok-execute',
-      activities: createExecuteActivities({
-        database,
-        registry,
-        agents,
-        log,
-        crashAt: crasher(config.crashAt),
-        ...(metrics === undefined ? {} : { measure: metrics }),
-      }),
+      activities: withCrashPoints(
+        createExecuteActivities({
+          database,
+          registry,
+          agents,
+          log,
+          ...(crashAt === undefined ? {} : { crashAt }),
+          ...(metrics === undefined ? {} : { measure: metrics }),
+        }),
+        crashAt,
+      ),
       shutdownGraceTime: DRAIN_MS,
       // Heartbeats carry the news of a cancel: throttled, a call in flight would hear of its kill seconds late.
       maxHeartbeatThrottleInterval: '1s',

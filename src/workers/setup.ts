@@ -40,15 +40,3 @@ export function moduleFile(relative: string, base: string): string {
   const compiled = fileURLToPath(new URL(relative, base));
   return existsSync(compiled) ? compiled : compiled.replace(/\.js$/, '.ts');
 }
-
-/** Ends the process as kill -9 would, at the named point; `point:3` at its third time. For fault tests only. */
-export function crasher(at: string | undefined): (point: string) => void {
-  if (at === undefined) return () => undefined;
-  const [wanted, nth] = at.split(':');
-  let seen = 0;
-  return (point) => {
-    if (point !== wanted) return;
-    seen += 1;
-    if (seen === Number(nth ?? '1')) process.kill(process.pid, 'SIGKILL');
-  };
-}

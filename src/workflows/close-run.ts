@@ -13,7 +13,7 @@ import { isRefusedHistory } from './refused-history.js';
 import { showEnded } from './surface.js';
 
 /** Shares of the budget; together at most 1. */
-const SHARE = { latch: 0.2, outcome: 0.15, closeOut: 0.25, trace: 0.2, audit: 0.2 } as const;
+const SHARE = { latch: 0.35, closeOut: 0.25, trace: 0.2, audit: 0.2 } as const;
 const LEAST_MS = 500;
 
 /** What closing needs of a run; `repair` closes with the same. */
@@ -57,27 +57,24 @@ export async function close(run: Closing, ending: Ending): Promise<Closed> {
   const latched = await within('latch', () =>
     decideWithin(share('latch'))['decide.latch']({ run: run.run, outcome: asked, detail }),
   );
-  run.moved({ phase: 'FINALIZING', outcome: latched?.outcome ?? asked });
-  const decided =
-    latched === null
-      ? null
-      : await within('outcome', () => decideWithin(share('outcome'))['decide.outcome']({ run: run.run }));
-  const outcome: Outcome = decided?.outcome ?? latched?.outcome ?? asked;
+  const outcome: Outcome = latched?.outcome ?? asked;
+  run.moved({ phase: 'FINALIZING', outcome });
   await within('close_out', () =>
     executeWithin(share('closeOut'))['execute.close_out']({
       run: run.run,
       tenant: run.tenant,
       agent: run.agent,
       outcome,
-      decision: decided === null ? null : { step: decided.step, attempt: decided.attempt },
+      decision: latched?.decision ?? null,
       lastStep: run.lastStep,
       detail,
     }),
   );
   const events = run.countsEvents ? { events: run.trace.noted + 1 } : {};
   run.trace.note('run.closing', 'run.closing', { outcome, ...events });
-  await within('trace', () => run.trace.flushWithin(share('trace')));
-  const final = await decide['decide.finalize']({ run: run.run, outcome, detail });
+  const end = { run: run.run, outcome, detail };
+  const final =
+    (await within('trace', () => run.trace.finish(share('trace'), end))) ?? (await decide['decide.finalize'](end));
   run.moved({ phase: final.phase, outcome: final.outcome, spentMicros: final.spentMicros });
   const judged = await within('audit', () => auditWithin(share('audit'))['audit.close']({ run: run.run }));
   run.moved({ phase: final.phase, verdict: judged?.status ?? null });

@@ -85,17 +85,12 @@ async function callSkills(
   calls: readonly ToolCall[],
 ): Promise<readonly ContextEntry[]> {
   const running: Promise<Told>[] = [];
-  for (const call of calls) {
+  for (const [at, call] of calls.entries()) {
     if (call.malformed !== undefined) {
       running.push(Promise.resolve({ content: call.malformed }));
       continue;
     }
-    // The permit is awaited before the next is asked for; the call itself is not.
-    let decided: () => void = () => undefined;
-    const permitted = new Promise<void>((resolve) => {
-      decided = resolve;
-    });
-    const work = attemptUntilDone(run, {
+    const task = {
       step: run.nextStep(),
       turn,
       repeatable: call.repeatable,
@@ -106,12 +101,15 @@ async function callSkills(
         contextDigest: NO_CONTEXT,
         access: call.access,
       },
-      onDecided: () => {
-        decided();
-      },
-    }).then(told);
-    running.push(work);
-    await Promise.race([permitted, work]);
+    } as const;
+    if (at === calls.length - 1) running.push(attemptUntilDone(run, task).then(told));
+    else {
+      // The permit is awaited before the next is asked for; the call itself is not.
+      const permitted = new Promise<void>((resolve) => {
+        running.push(attemptUntilDone(run, { ...task, onDecided: resolve }).then(told));
+      });
+      await Promise.race([permitted, running.at(-1)]);
+    }
   }
   const answers = await Promise.all(running);
   const texts = answers.flatMap((one) => ('text' in one ? [one.text] : []));

@@ -143,7 +143,7 @@ export class GovernedRun {
     const { step, turn } = asking;
     let { draft, attempt } = asking;
     for (;;) {
-      await this.#pausedByActor();
+      if (this.pauseAsked !== null) await this.#pausedByActor();
       const intent: Intent = { step, attempt, ...draft };
       const answer = await this.#ask(intent, turn, asking);
       if (answer.kind === 'conflict') attempt = answer.nextAttempt;
@@ -174,7 +174,7 @@ export class GovernedRun {
   }
 
   /** The trace goes with the next decision; both must be back before the step begins, where the profile says so. */
-  async #ask(intent: Intent, turn: number, asking: Asking): Promise<StepAnswer> {
+  #ask(intent: Intent, turn: number, asking: Asking): Promise<StepAnswer> {
     const step = {
       run: this.run,
       intent,

@@ -25,6 +25,8 @@ export const observe = proxyLocalActivities<ObserveActivities>(LOCAL);
 /** The same within a time budget; what does not answer in it is given up. */
 export const decideWithin = (ms: number): DecideActivities =>
   proxyLocalActivities<DecideActivities>({ ...LOCAL, scheduleToCloseTimeout: ms });
+export const controlWithin = (ms: number): RoundActivities =>
+  proxyLocalActivities<RoundActivities>({ ...LOCAL, scheduleToCloseTimeout: ms });
 export const observeWithin = (ms: number): ObserveActivities =>
   proxyLocalActivities<ObserveActivities>({ ...LOCAL, scheduleToCloseTimeout: ms });
 

@@ -1,9 +1,10 @@
 /** Events waiting to be appended, in order. Appending is idempotent by event id, so a batch may be sent again. */
 import type { Digest, RunId } from '../domain/ids.js';
 import type { JsonObject } from '../domain/json.js';
+import type { FinalizeAnswer, LatchRequest } from '../domain/protocol/decide.js';
 import type { Appended } from '../domain/protocol/observe.js';
 import type { TraceEvent, TraceKind } from '../domain/trace-event.js';
-import { observe, observeWithin } from './hands.js';
+import { controlWithin, observe, observeWithin } from './hands.js';
 
 const ONCE_MS = 2_000;
 
@@ -48,9 +49,16 @@ export class TraceBuffer {
     await this.flushWithin(ONCE_MS).catch(() => undefined);
   }
 
-  /** The last append, within its share of the close's budget. */
   async flushWithin(ms: number): Promise<void> {
     await this.#send((input) => observeWithin(ms)['observe.append'](input));
+  }
+
+  /** The last append and `decide.finalize` after it, within the trace's share of the close's budget. */
+  async finish(ms: number, end: LatchRequest): Promise<FinalizeAnswer> {
+    const batch = this.#pending;
+    const { head, final } = await controlWithin(ms)['control.finish']({ trace: { run: this.run, events: batch }, end });
+    this.kept(batch.length, head);
+    return final;
   }
 
   async #send(append: (input: { run: RunId; events: readonly TraceEvent[] }) => Promise<Appended>): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type RecordedAct,
 } from '../../src/audit/approval-checks.js';
 import { judgeDue } from '../../src/audit/judge.js';
+import { runIdOf } from '../../src/domain/ids.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';
@@ -121,7 +122,7 @@ it('a forged approval becomes a finding, also of a run that was judged already; 
   };
   await stack.admin.query(insert, [facts.run, 'u-1', 'j-1', await assertion(workflow), ACTION, true]);
   await stack.admin.query(insert, [facts.run, 'u-2', null, 'refused nonsense', ACTION, false]);
-  expect(await checkApprovals(audit, keys)).toBe(1);
+  expect(await checkApprovals(audit, keys)).toEqual({ checked: 1, uncheckable: 0 });
   await judgeDue(audit);
   expect(await verdictsOf(stack.admin, [facts.run])).toEqual([{ status: 'COMPLETE', findings: [] }]);
 
@@ -133,7 +134,7 @@ it('a forged approval becomes a finding, also of a run that was judged already; 
     ACTION,
     true,
   ]);
-  expect(await checkApprovals(audit, keys)).toBe(1);
+  expect(await checkApprovals(audit, keys)).toEqual({ checked: 1, uncheckable: 0 });
   await judgeDue(audit);
   expect(await verdictsOf(stack.admin, [facts.run])).toEqual([
     {
@@ -148,4 +149,47 @@ it('a forged approval becomes a finding, also of a run that was judged already; 
       ],
     },
   ]);
+});
+
+it('without a key set it cannot check, which is no forgery: said, left for later, and checked when there is one', async () => {
+  const facts = aRun();
+  await plant(stack.admin, [facts]);
+  const insert = `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, action_digest, allowed)
+    VALUES ($1, $2, 'approve', $3, '{approver:finance}', $4, $5, $6, $7, true)`;
+  const workflow = { aud: `rok/acme/${facts.run}`, iat: Math.floor(Date.now() / 1000), exp: AT + 200, jti: 'j-9' };
+  const forgery = await assertion({ ...workflow, update: 'u-1' }, stranger);
+  await stack.admin.query(insert, [facts.run, 'u-1', 'bob', 'https://issuer', 'j-9', forgery, ACTION]);
+  await stack.admin.query(insert, [facts.run, 'u-2', 'local:ann', 'local', null, null, ACTION]);
+  expect(await checkApproval(await act(), null)).toBeNull();
+  // The local actor is checked without a key, of the other nothing is said.
+  expect(await checkApprovals(audit, null)).toEqual({ checked: 1, uncheckable: 1 });
+  expect(await checkApprovals(audit, null, runIdOf(facts.run))).toEqual({ checked: 0, uncheckable: 0 });
+  await judgeDue(audit);
+  expect(await verdictsOf(stack.admin, [facts.run])).toEqual([{ status: 'COMPLETE', findings: [] }]);
+
+  expect(await checkApprovals(audit, keys)).toEqual({ checked: 1, uncheckable: 0 });
+  await judgeDue(audit);
+  expect((await verdictsOf(stack.admin, [facts.run]))[0]).toMatchObject({
+    status: 'INCOMPLETE',
+    findings: [{ code: 'FORGED_APPROVAL', subject: 'u-1' }],
+  });
+});
+
+it('looks up what is unchecked by index, however many acts there ever were', async () => {
+  const run = aRun();
+  await plant(stack.admin, [run]);
+  await stack.admin.transaction(async (sql) => {
+    await sql.query('SET LOCAL session_replication_role = replica');
+    await sql.query(
+      `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, at)
+       SELECT $1::uuid, 'old-' || n, 'start', 'local:ann', '{}', 'local', true, clock_timestamp() - interval '1 year'
+       FROM generate_series(1, 20000) n`,
+      [run.run],
+    );
+  });
+  await stack.admin.query('ANALYZE decide.acts');
+  const plan = await stack.admin.query<{ 'QUERY PLAN': string }>(
+    `EXPLAIN SELECT FROM decide.v_acts a WHERE a.allowed AND a.at >= clock_timestamp() - interval '10 minutes' ORDER BY a.at LIMIT 200`,
+  );
+  expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain('acts_allowed');
 });

@@ -25,6 +25,23 @@ export type TryFact = {
   readonly result: 'succeeded' | 'failed' | 'unknown' | null;
   readonly overMicros: number;
 };
+/** One call of audit.amend: as a hold asks for it, before or after the acks were given. */
+export type AmendmentFact = {
+  readonly hold: number;
+  readonly reason: 'hold_opened' | 'hold_ended';
+  readonly shiftMs: number;
+  readonly afterAcks: boolean;
+};
+/** A verdict that stands already; `unreadable` is one whose findings are no findings. */
+export type EarlierFact = {
+  readonly status: 'COMPLETE' | 'INCOMPLETE' | 'STALE';
+  readonly findings: readonly {
+    readonly code: string;
+    readonly blocking: boolean;
+    readonly subject: string;
+    readonly detail: string;
+  }[];
+};
 type TraceFact = {
   readonly head: { readonly length: number; readonly hash: 'last' | 'wrong'; readonly closed: boolean } | null;
   readonly seqs: readonly number[];
@@ -33,7 +50,10 @@ export type RunFacts = {
   readonly run: string;
   readonly tenant: string;
   readonly profile: 'STRICT' | 'STANDARD' | 'OBSERVE_ONLY';
+  /** As declared. */
   readonly finalizeDueMs: number;
+  readonly amendments: readonly AmendmentFact[];
+  readonly earlier: EarlierFact | 'unreadable' | null;
   readonly expectations: readonly ExpectationFact[];
   readonly acks: readonly AckFact[];
   readonly phase: string;
@@ -46,6 +66,9 @@ export type RunFacts = {
   readonly refused: readonly string[];
   readonly brokenSeqs: readonly number[];
 };
+
+/** How long after planting every planted contract ends whatever anyone says. */
+export const EXPIRES_MS = 86_400_000;
 
 let made = 0;
 /** Version 7 in shape; counted, so that tests never collide. */
@@ -111,6 +134,8 @@ export const aRun = (over: Partial<RunFacts> = {}): RunFacts => ({
   tenant: 'acme',
   profile: 'STANDARD',
   finalizeDueMs: 60_000,
+  amendments: [],
+  earlier: null,
   expectations: FOUR,
   acks: [TRACE_ACK, POLICY_ACK, FINAL_ACK],
   phase: 'COMPLETED',

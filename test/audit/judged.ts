@@ -17,10 +17,8 @@ export async function verdictsOf(sql: Database, runs: readonly string[]): Promis
     'SELECT run_id, status, findings FROM audit.v_verdicts WHERE run_id = ANY ($1::uuid[])',
     [runs],
   );
-  return runs.map((run) => {
-    const row = rows.find((one) => one.run_id === run);
-    return row === undefined ? null : { status: row.status, findings: row.findings };
-  });
+  const byRun = new Map(rows.map(({ run_id, status, findings }) => [run_id, { status, findings }]));
+  return runs.map((run) => byRun.get(run) ?? null);
 }
 
 export async function judgePlanted(admin: Database, audit: Database, facts: RunFacts): Promise<ModelVerdict | null> {

@@ -1,5 +1,5 @@
 /** The verdict once more, as naively as it can be said: one run at a time, straight from the design. Never shared with src. */
-import type { AckFact, ExpectationFact, RunFacts, TryFact } from './facts.js';
+import { EXPIRES_MS, type AckFact, type ExpectationFact, type RunFacts, type TryFact } from './facts.js';
 
 export type ModelFinding = {
   readonly code: string;
@@ -17,8 +17,45 @@ const TABLES: Readonly<Record<string, string>> = {
 };
 const TERMINAL = ['COMPLETED', 'FAILED'];
 
-/** Null while PENDING. `base` is when the facts were planted; it is judged a moment later. */
-export function judgeModel(facts: RunFacts, base: Date): ModelVerdict | null {
+/** When the run must be final, after its amendments: each hold may ask once per reason, in time, and not of a run that is final. */
+function dueInForce({ finalizeDueMs, amendments, acks }: RunFacts): number {
+  let due = finalizeDueMs;
+  let asked = 0;
+  const seen = new Set<string>();
+  for (const { hold, reason, shiftMs, afterAcks } of amendments) {
+    const final = afterAcks && acks.some((ack) => ack.domain === 'orchestrator' && ack.action === 'finalize_run');
+    if (due < 0 || final || seen.has(`${hold} ${reason}`)) continue;
+    seen.add(`${hold} ${reason}`);
+    asked += shiftMs;
+    due = Math.min(finalizeDueMs + Math.max(asked, 0), EXPIRES_MS);
+  }
+  return due;
+}
+
+/** Null while PENDING, unless a verdict stands already. `base` is when the facts were planted; it is judged a moment later. */
+export function judgeModel(planted: RunFacts, base: Date): ModelVerdict | null {
+  const facts = { ...planted, finalizeDueMs: dueInForce(planted) };
+  const { earlier } = facts;
+  const ruled = rule(facts, base);
+  // What stands and cannot be read: that is all that can be said.
+  if (earlier === 'unreadable')
+    return ruled === null
+      ? { status: 'INCOMPLETE', findings: [7 as unknown as ModelFinding] }
+      : {
+          status: ruled.status === 'STALE' ? 'STALE' : 'INCOMPLETE',
+          findings: [{ code: 'JUDGE_ERROR', blocking: true, subject: 'judge', detail: 'SQLSTATE 22023' }],
+        };
+  if (earlier === null || ruled === null) return ruled ?? earlier;
+  const known = new Set(ruled.findings.map(sortKey));
+  const findings = [...ruled.findings, ...earlier.findings.filter((one) => one.blocking && !known.has(sortKey(one)))];
+  const blocked = findings.some((one) => one.blocking) && ruled.status === 'COMPLETE' ? 'INCOMPLETE' : ruled.status;
+  return { status: worse(blocked, earlier.status), findings: inOrder(findings) };
+}
+
+const BADNESS = ['COMPLETE', 'INCOMPLETE', 'STALE'];
+const worse = (one: string, other: string): string => (BADNESS.indexOf(one) > BADNESS.indexOf(other) ? one : other);
+
+function rule(facts: RunFacts, base: Date): ModelVerdict | null {
   const iso = (ms: number): string => new Date(base.getTime() + ms).toISOString().replace('Z', '000Z');
   const dones = facts.acks.filter(
     (ack) => ack.action === 'finalize_run' && ack.domain === 'orchestrator' && ack.status === 'done',
@@ -43,16 +80,17 @@ export function judgeModel(facts: RunFacts, base: Date): ModelVerdict | null {
   for (const id of facts.forged) find('FORGED_APPROVAL', true, id, 'forged');
   for (const id of facts.refused) find('REFUSED_HISTORY', false, `${id}${facts.run}`, 'not_this_history');
 
-  const sorted = findings.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
   return {
     status: stale ? 'STALE' : findings.some((one) => one.blocking) ? 'INCOMPLETE' : 'COMPLETE',
-    findings: sorted,
+    findings: inOrder(findings),
   };
 }
 
 type Find = (code: string, blocking: boolean, subject: string, detail: string) => void;
 const sortKey = (one: ModelFinding): string =>
   [one.blocking ? '0' : '1', one.code, one.subject, one.detail].join('\u0001');
+const inOrder = (findings: readonly ModelFinding[]): readonly ModelFinding[] =>
+  [...findings].sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
 
 function judgePromise(
   facts: RunFacts,
@@ -86,6 +124,7 @@ function judgeEvidence(facts: RunFacts, ack: AckFact, n: number, find: Find): vo
 function lieOf(facts: RunFacts, { domain, evidence }: AckFact): string | null {
   const { evaluation, incident, outcome, phase } = facts;
   if (evidence['table'] !== TABLES[domain]) return `the evidence is not a row of ${TABLES[domain] ?? 'any domain'}`;
+  if (evidence['run'] !== undefined && evidence['run'] !== `run_${facts.run}`) return "the evidence is another run's";
   if (domain === 'logs') return facts.trace.seqs.some((seq) => seq === evidence['seq']) ? null : 'no such event';
   if (domain === 'orchestrator') return TERMINAL.includes(phase) ? null : `the run is in phase ${phase}`;
   if (domain === 'incidents') {

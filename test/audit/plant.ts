@@ -3,7 +3,7 @@
  * judge must find. CHECK constraints stay on.
  */
 import type { Database, Sql } from '../../src/domain/sql.js';
-import type { RunFacts } from './facts.js';
+import { EXPIRES_MS, type RunFacts } from './facts.js';
 
 const HEX = (digit: string): string => digit.repeat(64);
 
@@ -17,6 +17,7 @@ export async function plant(admin: Database, all: readonly RunFacts[]): Promise<
     await plantDecided(sql, all);
     await plantExecuted(sql, all);
     await plantTrace(sql, all);
+    await plantVerdicts(sql, all);
   });
   return base;
 }
@@ -33,7 +34,7 @@ async function plantContracts(sql: Sql, all: readonly RunFacts[]): Promise<void>
     sql,
     `INSERT INTO audit.contracts (run_id, tenant, agent, profile, declared_at, declared_run_deadline, declared_finalize_due,
        expires_at, bytes, digest, run_deadline, finalize_due, judge_after)
-     SELECT run, tenant, 'desk', profile, ${AT('-3600000')}, ${AT('due')}, ${AT('due')}, ${AT('86400000')}, '{}',
+     SELECT run, tenant, 'desk', profile, ${AT('-3600000')}, ${AT('due')}, ${AT('due')}, ${AT(String(EXPIRES_MS))}, '{}',
        decode('${HEX('c')}', 'hex'), ${AT('due')}, ${AT('due')}, '-infinity'
      FROM jsonb_to_recordset($1) AS x (run uuid, tenant text, profile text, due float8)`,
     all.map(({ run, tenant, profile, finalizeDueMs }) => ({ run, tenant, profile, due: finalizeDueMs })),
@@ -45,6 +46,7 @@ async function plantContracts(sql: Sql, all: readonly RunFacts[]): Promise<void>
      FROM jsonb_to_recordset($1) AS x (run uuid, n integer, domain text, action text, condition text, due text, "dueMs" float8)`,
     all.flatMap(({ run, expectations }) => expectations.map((one, at) => ({ run, n: at + 1, ...one }))),
   );
+  await amend(sql, all, false);
   await rows(
     sql,
     `INSERT INTO audit.acks (run_id, n, domain, action, status, evidence, by, at)
@@ -52,6 +54,7 @@ async function plantContracts(sql: Sql, all: readonly RunFacts[]): Promise<void>
      FROM jsonb_to_recordset($1) AS x (run uuid, n integer, domain text, action text, status text, evidence jsonb, "atMs" float8)`,
     all.flatMap(({ run, acks }) => acks.map((one, at) => ({ run, n: at + 1, ...one }))),
   );
+  await amend(sql, all, true);
   await rows(
     sql,
     `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail)
@@ -64,6 +67,39 @@ async function plantContracts(sql: Sql, all: readonly RunFacts[]): Promise<void>
      SELECT run, false, seq, 'does not follow', clock_timestamp() + seq * interval '1 microsecond'
      FROM jsonb_to_recordset($1) AS x (run uuid, seq bigint)`,
     all.flatMap(({ run, brokenSeqs }) => brokenSeqs.map((seq) => ({ run, seq }))),
+  );
+}
+
+/** By the function that every amendment goes through; to be judged at once all the same. */
+async function amend(sql: Sql, all: readonly RunFacts[], afterAcks: boolean): Promise<void> {
+  const amendments = all.flatMap(({ run, amendments: list }) =>
+    list.filter((one) => one.afterAcks === afterAcks).map((one) => ({ run, ...one })),
+  );
+  if (amendments.length === 0) return;
+  await rows(
+    sql,
+    `SELECT audit.amend(run, 1, 1, hold, reason, "shiftMs" * interval '1 millisecond')
+     FROM ROWS FROM (jsonb_to_recordset($1) AS (run uuid, hold integer, reason text, "shiftMs" float8))
+       WITH ORDINALITY AS x (run, hold, reason, "shiftMs", n) ORDER BY n`,
+    amendments,
+  );
+  await sql.query(`UPDATE audit.contracts SET judge_after = '-infinity' WHERE run_id = ANY ($1::uuid[])`, [
+    amendments.map((one) => one.run),
+  ]);
+}
+
+/** Verdicts that stand already, an hour old. */
+async function plantVerdicts(sql: Sql, all: readonly RunFacts[]): Promise<void> {
+  await rows(
+    sql,
+    `INSERT INTO audit.verdicts (run_id, revision, status, findings, facts, judged_at)
+     SELECT run, 1, status, findings, '{}', ${AT('-3600000')}
+     FROM jsonb_to_recordset($1) AS x (run uuid, status text, findings jsonb)`,
+    all.flatMap(({ run, earlier }) =>
+      earlier === null
+        ? []
+        : [{ run, ...(earlier === 'unreadable' ? { status: 'INCOMPLETE', findings: [7] } : earlier) }],
+    ),
   );
 }
 

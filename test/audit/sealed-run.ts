@@ -1,6 +1,7 @@
 /** A whole run through the real functions, by the logins that own them: declared, decided, warranted, executed, traced, acknowledged. */
 import { createObserveActivities } from '../../src/activities/observe.js';
 import { runIdOf, type RunId } from '../../src/domain/ids.js';
+import type { TraceEvent } from '../../src/domain/trace-event.js';
 import type { OpenDatabase } from '../../src/platform/database.js';
 import type { Stack } from '../stack/stack.js';
 import { newRun } from './facts.js';
@@ -25,82 +26,121 @@ const OUTCOME = 'e'.repeat(64);
 const OTHER = '1'.repeat(64);
 const NONCE = '00000000-0000-0000-0000-000000000001';
 
-/** One model call, succeeded. Not finalized when `open`. */
-export async function sealedRun(
-  stack: Stack,
-  logins: Logins,
-  options: { readonly tenant?: string; readonly open?: boolean } = {},
-): Promise<RunId> {
+export type SealedOptions = {
+  readonly tenant?: string;
+  /** Not finalized. */
+  readonly open?: boolean;
+  /** More steps, a pause with its amendment, a denial. */
+  readonly rich?: boolean;
+};
+
+/** One model call that succeeded, or three. */
+export async function sealedRun(stack: Stack, logins: Logins, options: SealedOptions = {}): Promise<RunId> {
   const uuid = newRun();
   const run = runIdOf(uuid);
-  const tenant = options.tenant ?? 'acme';
-  await logins.decide.query(`SELECT audit.declare($1, $2, 'desk', 'STANDARD', NULL)`, [uuid, tenant]);
-  await logins.decide.query(
-    `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, profile, spec_digest, actor, limits, contract_digest, run_deadline)
-     VALUES ($1::uuid, $2::text, 'desk', 'rok/' || $2::text || '/' || $1::uuid, 'history-of-' || $1::uuid, 'EXECUTING', 'STANDARD', $3, '{"name":"local:ann"}', '{}', $3, clock_timestamp() + interval '1 hour')`,
-    [uuid, tenant, OTHER],
-  );
-  for (const [step, kind, digest] of [
-    [1, 'model.call', ACTION],
-    [2, 'run.outcome', OUTCOME],
-  ] as const)
-    await logins.decide.query(
-      `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
-         context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
-       VALUES ($1, $2, 1, $3, 'a/target', 'allow', $4, $5, $5, $5, clock_timestamp() + interval '1 minute', $5, $5, $5, '{}')`,
-      [uuid, step, kind, digest, OTHER],
-    );
-  // The ledger's rows have a function of their own, which is not what is tested here.
-  await stack.admin.query(
-    `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after) VALUES ($1, 1, 1, 1, 'issued', $2, clock_timestamp() + interval '1 minute')`,
-    [uuid, ACTION],
-  );
-  const [redeemed] = await logins.execute.query<{ answer: string }>(
-    'SELECT decide.redeem($1, 1, 1, $2, $3) AS answer',
-    [uuid, ACTION, NONCE],
-  );
-  if (redeemed?.answer !== 'ok') throw new Error(`redeem answered ${redeemed?.answer ?? 'nothing'}`);
-  const [result] = await logins.execute.query<{ digest: string }>(
-    `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usage_reported, reported_model, digest)
-     VALUES ($1::uuid, 1, 1, 'succeeded', $2::text, 10, 5, 0, 0, true, 'm-1',
-       execute.result_digest($1::uuid, 1, 1, 'succeeded', $2::text, 10, 5, 0, 0, true, NULL, NULL, NULL, 'm-1', NULL)) RETURNING digest`,
-    [uuid, OTHER],
-  );
-  await stack.admin.query(
-    `UPDATE decide.reservations SET state = 'settled', closed_at = clock_timestamp(), spent_micros = 42, tokens = 15, over_micros = 0 WHERE run_id = $1`,
-    [uuid],
-  );
+  const rich = options.rich === true;
+  await declare(logins, uuid, options.tenant ?? 'acme');
+  const events: TraceEvent[] = [{ id: 'run.created', kind: 'run.created', body: { workflow: 'governed' } }];
+  const steps = rich ? 3 : 1;
+  for (let step = 1; step <= steps; step += 1) {
+    const attempt = rich && step === 2 ? 2 : 1;
+    if (attempt === 2) events.push(await pause(logins, uuid, step));
+    await decide(logins, uuid, { step, attempt, kind: 'model.call', effect: 'allow', digest: ACTION });
+    events.push({ id: `${step}.${attempt}.decided`, kind: 'step.decided', body: { effect: 'allow', action: ACTION } });
+    const result = await attempted(stack, logins, uuid, step, attempt);
+    events.push({ id: `${step}.${attempt}.executed`, kind: 'step.executed', body: { status: 'succeeded', result } });
+  }
+  if (rich) {
+    await decide(logins, uuid, { step: 4, attempt: 1, kind: 'skill.call', effect: 'deny', digest: ACTION });
+    events.push({ id: '4.1.decided', kind: 'step.decided', body: { effect: 'deny', action: ACTION } });
+  }
+  const outcome = rich ? 5 : 2;
+  await decide(logins, uuid, { step: outcome, attempt: 1, kind: 'run.outcome', effect: 'allow', digest: OUTCOME });
+  if (options.open !== true) events.push({ id: 'run.closing', kind: 'run.closing', body: { outcome: 'succeeded' } });
   const observed = createObserveActivities({
     database: logins.observe,
     log: { warn: () => undefined },
     signal: () => new AbortController().signal,
   });
-  await observed['observe.append']({
-    run,
-    events: [
-      { id: 'run.created', kind: 'run.created', body: { workflow: 'governed' } },
-      { id: '1.1.decided', kind: 'step.decided', body: { effect: 'allow', action: ACTION } },
-      { id: '1.1.executed', kind: 'step.executed', body: { status: 'succeeded', result: result?.digest ?? '' } },
-      ...(options.open === true
-        ? []
-        : [{ id: 'run.closing', kind: 'run.closing', body: { outcome: 'succeeded' } } as const]),
-    ],
-  });
-  if (options.open !== true) await finish(logins, uuid);
+  await observed['observe.append']({ run, events });
+  if (options.open !== true) await finish(logins, uuid, outcome);
   return run;
 }
 
-async function finish({ decide, execute }: Logins, uuid: string): Promise<void> {
-  await decide.query(`UPDATE decide.runs SET phase = 'FINALIZING', outcome = 'succeeded' WHERE run_id = $1`, [uuid]);
+async function declare({ decide }: Logins, uuid: string, tenant: string): Promise<void> {
+  await decide.query(`SELECT audit.declare($1, $2, 'desk', 'STANDARD', NULL)`, [uuid, tenant]);
+  await decide.query(
+    `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, profile, spec_digest, actor, limits, contract_digest, run_deadline)
+     VALUES ($1::uuid, $2::text, 'desk', 'rok/' || $2::text || '/' || $1::uuid, 'history-of-' || $1::uuid, 'EXECUTING', 'STANDARD', $3, '{"name":"local:ann"}', '{"usdMicros":"1000000"}', $3, clock_timestamp() + interval '1 hour')`,
+    [uuid, tenant, OTHER],
+  );
+}
+
+type Decided = {
+  readonly step: number;
+  readonly attempt: number;
+  readonly kind: string;
+  readonly effect: 'allow' | 'deny' | 'pause';
+  readonly digest: string;
+};
+
+async function decide({ decide: login }: Logins, uuid: string, { step, attempt, kind, effect, digest }: Decided) {
+  const reasons = effect === 'allow' ? [] : [{ code: 'policy', rule: 'refunds/large', text: 'a “large” one' }];
+  await login.query(
+    `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
+       context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
+     VALUES ($1, $2, $3, $4, 'a/target', $5, $6, $7, $7, $7,
+       CASE WHEN $5 = 'allow' THEN clock_timestamp() + interval '1 minute' END, $7, $7, $7, $8)`,
+    [uuid, step, attempt, kind, effect, digest, OTHER, JSON.stringify({ reasons, notices: [] })],
+  );
+}
+
+async function pause(logins: Logins, uuid: string, step: number): Promise<TraceEvent> {
+  await decide(logins, uuid, { step, attempt: 1, kind: 'model.call', effect: 'pause', digest: ACTION });
+  await logins.decide.query(`SELECT audit.amend($1, $2, 1, 1, 'APPROVAL_REQUIRED', interval '10 minutes')`, [
+    uuid,
+    step,
+  ]);
+  return { id: `${step}.1.decided`, kind: 'step.decided', body: { effect: 'pause', action: ACTION } };
+}
+
+/** @returns the digest of the result's row */
+async function attempted(stack: Stack, logins: Logins, uuid: string, step: number, attempt: number): Promise<string> {
+  // The ledger's rows have a function of their own, which is not what is tested here.
+  await stack.admin.query(
+    `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after) VALUES ($1, $2, $3, 1, 'issued', $4, clock_timestamp() + interval '1 minute')`,
+    [uuid, step, attempt, ACTION],
+  );
+  const [redeemed] = await logins.execute.query<{ answer: string }>(
+    'SELECT decide.redeem($1, $2, $3, $4, $5) AS answer',
+    [uuid, step, attempt, ACTION, NONCE],
+  );
+  if (redeemed?.answer !== 'ok') throw new Error(`redeem answered ${redeemed?.answer ?? 'nothing'}`);
+  const [result] = await logins.execute.query<{ digest: string }>(
+    `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usage_reported, reported_model, digest)
+     VALUES ($1::uuid, $3, $4, 'succeeded', $2::text, 10, 5, 0, 0, true, 'm-1',
+       execute.result_digest($1::uuid, $3, $4, 'succeeded', $2::text, 10, 5, 0, 0, true, NULL, NULL, NULL, 'm-1', NULL)) RETURNING digest`,
+    [uuid, OTHER, step, attempt],
+  );
+  await stack.admin.query(
+    `UPDATE decide.reservations SET state = 'settled', closed_at = clock_timestamp(), spent_micros = 42, tokens = 15, over_micros = 0
+     WHERE run_id = $1 AND step = $2`,
+    [uuid, step],
+  );
+  return result?.digest ?? '';
+}
+
+async function finish({ decide: login, execute }: Logins, uuid: string, outcome: number): Promise<void> {
+  await login.query(`UPDATE decide.runs SET phase = 'FINALIZING', outcome = 'succeeded' WHERE run_id = $1`, [uuid]);
   await execute.query(
-    `INSERT INTO execute.evaluations (run_id, step, attempt, outcome) VALUES ($1, 2, 1, 'succeeded')`,
-    [uuid],
+    `INSERT INTO execute.evaluations (run_id, step, attempt, outcome) VALUES ($1, $2, 1, 'succeeded')`,
+    [uuid, outcome],
   );
   await execute.query(
     `SELECT audit.ack($1, 'policies', 'evaluate_policy', 'done', '{"table":"execute.evaluations"}')`,
     [uuid],
   );
-  await decide.transaction(async (sql) => {
+  await login.transaction(async (sql) => {
     await sql.query(`UPDATE decide.runs SET phase = 'COMPLETED', ended_at = clock_timestamp() WHERE run_id = $1`, [
       uuid,
     ]);

@@ -1,5 +1,6 @@
 /** What a replayed run must have left behind, read from the database and held against the record. Changes nothing. */
 import { collectBundle } from '../../src/audit/bundle.js';
+import { bundleText } from '../../src/audit/evidence.js';
 import { verifyBundle } from '../../src/audit/verify.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { Sql } from '../../src/domain/sql.js';
@@ -40,7 +41,7 @@ export async function problemsOf(
   same('redeemed model calls', calls.length, recording.api_calls);
   problems.push(...costProblems(calls, recording, result), ...boundProblems(calls, recording));
   const bundle = await collectBundle(admin, result.run);
-  const verified = bundle === null ? null : await verifyBundle(bundle, receiptKeys);
+  const verified = bundle === null ? null : await verifyBundle(bundleText(bundle), { jwks: receiptKeys });
   if (verified?.result !== 'verified') problems.push(`the receipt does not verify: ${JSON.stringify(verified)}`);
   return problems;
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadPolicies } from '../../src/decide/cedar.js';
+import { createPolicyChecker } from '../../src/decide/policy-checker.js';
 import type { CheckResult } from '../../src/decide/checks/check.js';
 import type { PastHold, Snapshot } from '../../src/decide/snapshot.js';
 import { RokError } from '../../src/domain/errors.js';
@@ -69,6 +70,20 @@ describe('a policy', () => {
     );
   });
 
+  it('sees what succeeded when, what was approved, and how often', () => {
+    const after = `${all} @id("first-look") forbid (${on}) unless {
+      context.counters.lastSuccess has "orders.lookup" && context.counters.lastSuccess["orders.lookup"] >= 2 };
+      @id("one-voice") forbid (${on}) when { context.approvals.contains("finance") && context.counters.denials > 0 };`;
+    const looked = (step: number, approvals: readonly string[] = []) =>
+      snapshotWith({ counters: { lastSuccess: { 'orders.lookup': step }, denials: 1 }, approvals });
+    expect(codes(checked(after))).toEqual(['deny policy_forbids default/first-look']);
+    expect(codes(checked(after, skillCall, looked(1)))).toEqual(['deny policy_forbids default/first-look']);
+    expect(codes(checked(after, skillCall, looked(2)))).toEqual([]);
+    expect(codes(checked(after, skillCall, looked(3, ['finance', 'legal'])))).toEqual([
+      'deny policy_forbids default/one-voice',
+    ]);
+  });
+
   it('about another action is not asked', () => {
     const broken = `${all} @id("broken") forbid (${on}) when { context.arguments.missing };`;
     expect(codes(checked(broken, modelCall))).toEqual([]);
@@ -98,10 +113,21 @@ describe('a policy that errs', () => {
     expect(shadow.notices?.map(({ code, rule }) => `${code} ${rule}`)).toEqual(['shadow default/s']);
   });
 
-  it('denies when arguments have no Cedar value', () => {
-    expect(new Set(codes(checked(all, skillCall, snapshotWith({ arguments: { amount: 1.5 } }))))).toEqual(
-      new Set(['deny check_failed cedar']),
-    );
+  it.each([
+    ['have no Cedar value', { amount: 1.5 }],
+    ['would be an entity', { amount: { __entity: { type: 'Tenant', id: 'acme' } } }],
+    ['would be an expression', { amount: [{ __expr: '1' }] }],
+  ])('denies when arguments that it reads %s, once', (_name, given) => {
+    const reads = `${all} @id("r") forbid (${on}) when { context.arguments.amount == 7 };
+      @id("ask") @effect("pause") forbid (${on}) when { context.arguments.amount == 8 };`;
+    const snapshot = snapshotWith({ arguments: given });
+    const checker = createPolicyChecker(loadPolicies({ default: reads }), []);
+    const { ruling } = checker.check(skillCall, snapshot);
+    expect(ruling.effect === 'deny' ? ruling.reasons.map(({ code, rule }) => `${code} ${rule}`) : ruling).toEqual([
+      'check_failed cedar',
+    ]);
+    // What no policy reads is nothing to Cedar.
+    expect(codes(checked(all, skillCall, snapshot))).toEqual([]);
   });
 });
 

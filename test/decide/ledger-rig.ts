@@ -28,14 +28,20 @@ export async function createLedgerRig(): Promise<LedgerRig> {
 
 export const actionOf = (step: number): string => step.toString(16).padStart(64, 'a');
 
-/** A run in EXECUTING. */
-export async function openRun(decide: Sql, tenant = 'acme'): Promise<string> {
+export type Scope = 'all' | 'tenant' | 'agent' | 'run' | 'label';
+
+/** A run of agent `clerk` in EXECUTING. */
+export async function openRun(
+  decide: Sql,
+  tenant = 'acme',
+  labels: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const run = randomUUID();
   await decide.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, profile, spec_digest, actor, limits,
-      contract_digest, run_deadline)
-    VALUES ($1::uuid, $2, 'clerk', $1::uuid::text, 'first', 'CREATED', 'STANDARD', 's', '{}', '{}', 'c', now() + interval '1 hour')`,
-    [run, tenant],
+      labels, contract_digest, run_deadline)
+    VALUES ($1::uuid, $2, 'clerk', $1::uuid::text, 'first', 'CREATED', 'STANDARD', 's', '{}', '{}', $3, 'c', now() + interval '1 hour')`,
+    [run, tenant, JSON.stringify(labels)],
   );
   for (const phase of ['AUTHORIZED', 'EXECUTING'])
     await decide.query('UPDATE decide.runs SET phase = $2 WHERE run_id = $1', [run, phase]);
@@ -44,14 +50,15 @@ export async function openRun(decide: Sql, tenant = 'acme'): Promise<string> {
 
 export async function budget(
   decide: Sql,
-  scope: 'run' | 'tenant',
+  scope: Scope,
   subject: string,
   cap: number | string,
   unit: 'usd_micros' | 'tokens' | 'calls' = 'usd_micros',
+  window: 'run' | 'day' | 'month' | 'forever' = scope === 'run' ? 'run' : 'forever',
 ): Promise<void> {
   await decide.query(
     'INSERT INTO decide.budgets (scope, subject, unit, time_window, cap) VALUES ($1, $2, $3, $4, $5)',
-    [scope, subject, unit, scope === 'run' ? 'run' : 'forever', cap],
+    [scope, subject, unit, window, cap],
   );
 }
 
@@ -69,7 +76,7 @@ export type Reserved = {
   readonly micros?: string;
   readonly output_tokens?: number | null;
   readonly warnings?: readonly { readonly scope: string }[];
-  readonly breach?: { readonly scope: string; readonly unit: string } | null;
+  readonly breaches?: readonly { readonly scope: string; readonly unit: string }[];
 };
 
 /** What decide.step does last: reserve, then the decision that the answer makes. */
@@ -109,7 +116,7 @@ export async function settle(
   run: string,
   step: number,
   state: State,
-  micros = 0,
+  micros: number | string = 0,
 ): Promise<{ readonly settled: number; readonly skipped: number }> {
   const settlement = [
     { step, attempt: 1, state, micros: `${micros}`, tokens: 0, calls: state === 'settled' ? 1 : 0, cost_usd: '0' },
@@ -146,4 +153,16 @@ export async function balances(decide: Sql, subject: string): Promise<Readonly<R
   return Object.fromEntries(rows.map(({ account, spent, reserved, over }) => [account, { spent, reserved, over }]));
 }
 
-export const drift = (decide: Sql) => decide.query('SELECT * FROM decide.v_drift');
+/** Nothing, unless balances, journal, caps and open reservations disagree, or something was ever admitted above a cap. */
+export async function drift(decide: Sql): Promise<readonly object[]> {
+  const views = ['v_drift', 'v_overspent', 'v_set_aside_drift'];
+  return (await Promise.all(views.map((view) => decide.query(`SELECT * FROM decide.${view}`)))).flat();
+}
+
+/** From here on windows and rates go by this time; null: by the clock again. */
+export async function standAt(admin: Sql, time: string | null): Promise<void> {
+  const text = time === null ? 'clock_timestamp()' : `''${time}''::timestamptz`;
+  await admin.query(
+    `CREATE OR REPLACE FUNCTION decide.clock() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT ${text}'`,
+  );
+}

@@ -37,7 +37,7 @@ describe('a reservation', () => {
     const run = await cappedRun(100);
     expect(await reserve(rig.decide, run, 1, { micros: 101 })).toMatchObject({
       ok: false,
-      breach: { scope: 'run', unit: 'usd_micros' },
+      breaches: [{ scope: 'run', unit: 'usd_micros' }],
     });
     expect(await balances(rig.decide, run)).toEqual({ 'run/usd_micros': balance(0, 0) });
     expect(await rig.decide.query('SELECT 1 FROM decide.reservations WHERE run_id = $1', [run])).toEqual([]);
@@ -60,7 +60,10 @@ describe('a reservation', () => {
     const run = await openRun(rig.decide, tenant);
     await budget(rig.decide, 'run', run, 100);
     await budget(rig.decide, 'tenant', tenant, 50);
-    expect(await reserve(rig.decide, run, 1, { micros: 60 })).toMatchObject({ ok: false, breach: { scope: 'tenant' } });
+    expect(await reserve(rig.decide, run, 1, { micros: 60 })).toMatchObject({
+      ok: false,
+      breaches: [{ scope: 'tenant' }],
+    });
     expect(await reserve(rig.decide, run, 2, { micros: 50 })).toMatchObject({ ok: true });
     expect(await balances(rig.decide, run)).toEqual({ 'run/usd_micros': balance(0, 50) });
     expect(await balances(rig.decide, tenant)).toEqual({ 'tenant/usd_micros': balance(0, 50) });
@@ -169,7 +172,7 @@ describe('a settlement', () => {
     expect(await reserve(rig.decide, run, 1, { micros: 100, enforced: false })).toMatchObject({
       ok: true,
       micros: '100',
-      breach: { scope: 'run' },
+      breaches: [{ scope: 'run' }],
     });
     expect(await balances(rig.decide, run)).toEqual({ 'run/usd_micros': balance(0, 10) });
     await redeem(rig.execute, run, 1);

@@ -56,8 +56,8 @@ describe('a check', () => {
     ['spec_invalid', runStart, snapshotWith({ problems: [{ code: 'spec_invalid', text: 'tenant: no' }] }), true],
     ['agent_unknown', runStart, snapshotWith({ problems: [{ code: 'agent_unknown', text: 'no agent' }] }), true],
     ['actor_refused', runStart, snapshotWith({ problems: [{ code: 'actor_refused', text: 'no' }] }), true],
-    ['budget_exceeded', modelCall, snapshotWith({ ledger: { ok: false, breach } }), true],
-    ['budget_exceeded', skillCall, snapshotWith({ ledger: { ok: false, breach } }), false],
+    ['budget_exceeded', modelCall, snapshotWith({ ledger: { ok: false, breaches: [breach] } }), true],
+    ['budget_exceeded', skillCall, snapshotWith({ ledger: { ok: false, breaches: [breach] } }), false],
   ] as const)('%s denies, as its only reason', (code, intent, snapshot, final) => {
     const { ruling, errors } = checker.check(intent, snapshot);
     expect(ruling.effect).toBe('deny');
@@ -122,11 +122,11 @@ describe('a ruling', () => {
   it('of a breach is what its account says: pause, or a cheaper model, once', () => {
     const paused = checker.check(
       modelCall,
-      snapshotWith({ ledger: { ok: false, breach: { ...breach, on_breach: 'pause' } } }),
+      snapshotWith({ ledger: { ok: false, breaches: [{ ...breach, on_breach: 'pause' }] } }),
     );
     expect(paused.ruling).toMatchObject({ effect: 'pause', hold: { reason: 'BUDGET', authority: 'finance' } });
     const agent = { digest: modelCall.argumentsDigest, skills: [], policies: ['default'], downgrade: 'scripted/b' };
-    const poor = snapshotWith({ agent, ledger: { ok: false, breach: { ...breach, on_breach: 'downgrade' } } });
+    const poor = snapshotWith({ agent, ledger: { ok: false, breaches: [{ ...breach, on_breach: 'downgrade' }] } });
     expect(checker.check(modelCall, poor).ruling).toMatchObject({
       effect: 'deny',
       final: false,
@@ -217,7 +217,7 @@ it('agrees with a naive model on random snapshots, in every profile, and always 
         overrun,
         limits: { steps },
         run: { profile, deadlineMs: late ? nowMs : nowMs + 1 },
-        ledger: broke ? { ok: profile === 'OBSERVE_ONLY', breach } : null,
+        ledger: broke ? { ok: profile === 'OBSERVE_ONLY', breaches: [breach] } : null,
       });
       const answer = both.check(intent, snapshot);
       const denies = profile === 'OBSERVE_ONLY' ? halted : halted || overrun || late || intent.step > steps || broke;

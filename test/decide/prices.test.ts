@@ -20,6 +20,23 @@ const table = createPriceTable({
     output_cost_per_token_above_200k_tokens: 4e-6,
     cache_creation_input_token_cost: 3e-6,
   },
+  'thinker/deep': {
+    input_cost_per_token: '0.000001',
+    output_cost_per_token: 4e-6,
+    output_cost_per_reasoning_token: 6e-6,
+    input_cost_per_request: 0.005,
+    cache_creation_input_token_cost: 2e-6,
+    cache_creation_input_token_cost_above_1hr: 5e-6,
+    cache_creation_input_token_cost_above_1hr_above_200k_tokens: 1e-5,
+    cache_read_input_token_cost_above_128k_tokens: 3e-6,
+    output_cost_per_token_batches: 1,
+  },
+  'ranges/flash': {
+    tiered_pricing: [
+      { range: [0, 256000], input_cost_per_token: 5e-8, output_cost_per_token: 4e-7 },
+      { range: [256000, 1000000], input_cost_per_token: 2.5e-7, output_cost_per_token: 2e-6 },
+    ],
+  },
   'local/free': { input_cost_per_token: 0, output_cost_per_token: 0 },
   'half/row': { input_cost_per_token: 1e-6 },
   'bad/row': { input_cost_per_token: -1, output_cost_per_token: 1e-6 },
@@ -48,6 +65,66 @@ describe('a price', () => {
   it('changes above a tier, not at it', () => {
     expect(cost('gemini/tiered', 200_000, 10)).toBe('0.200020000');
     expect(cost('gemini/tiered', 200_001, 10)).toBe('0.400042000');
+  });
+
+  it('is by the request, by reasoning, and by how long a cache is written for', () => {
+    const price = table.priceOf('thinker/deep');
+    if (price === null) throw new Error('no price');
+    const of = (use: object): string =>
+      decimalText(costOf(price, { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, ...use }), 6);
+    expect(of({})).toBe('0.005000');
+    expect(of({ inputTokens: 1_000, outputTokens: 100 })).toBe('0.006400');
+    expect(of({ inputTokens: 1_000, outputTokens: 100, reasoningTokens: 50 })).toBe('0.006500');
+    expect(of({ inputTokens: 1_000, cacheWriteTokens: 1_000 })).toBe('0.007000');
+    expect(of({ inputTokens: 1_000, cacheWriteLongTokens: 1_000 })).toBe('0.010000');
+    // A tier that does not name a cost has that of the one below.
+    expect(of({ inputTokens: 130_000, cachedInputTokens: 130_000 })).toBe('0.395000');
+    expect(of({ inputTokens: 201_000, cachedInputTokens: 200_000, cacheWriteLongTokens: 1_000 })).toBe('0.615000');
+    expect(dearest(price, 1)).toEqual({ input: { num: 5n, den: 10n ** 6n }, output: { num: 6n, den: 10n ** 6n } });
+    expect(boundOf(table, 'thinker/deep', 100)).toMatchObject({ baseMicros: 5_500n, priceKey: 'thinker/deep' });
+  });
+
+  it('is by ranges of the prompt, where the row has them', () => {
+    expect(cost('ranges/flash', 256_000, 10)).toBe('0.012804000');
+    expect(cost('ranges/flash', 256_001, 10)).toBe('0.064020250');
+    expect(cost('ranges/flash', 2_000_000, 0)).toBe('0.500000000');
+  });
+
+  it.each([
+    [{ input_cost_per_token: 1e-6 }, '`output_cost_per_token` is missing'],
+    [{ input_cost_per_token: -1, output_cost_per_token: 1 }, '`input_cost_per_token` is not a non-negative number'],
+    [
+      { input_cost_per_token: Number.NaN, output_cost_per_token: 1 },
+      '`input_cost_per_token` is not a non-negative number',
+    ],
+    [{ input_cost_per_token: { usd: 1 }, output_cost_per_token: 1 }, '`input_cost_per_token` is not a number'],
+    [{ input_cost_per_token: 1001, output_cost_per_token: 1 }, '`input_cost_per_token` is more than 1000 USD'],
+    [{ input_cost_per_token: null, output_cost_per_token: 1 }, '`input_cost_per_token` is missing'],
+    [
+      { input_cost_per_token: 0, output_cost_per_token: 0, input_cost_per_query: 1 },
+      'tokens cost nothing, but `input_cost_per_query` does',
+    ],
+    [{ input_cost_per_token: 0, output_cost_per_token: 0, mode: 'rerank' }, 'mode `rerank` is not paid by text tokens'],
+    [
+      { input_cost_per_token: 1, output_cost_per_token: 1, citation_cost_per_token: 1 },
+      'citations cost, and usage does not count them',
+    ],
+    [
+      {
+        input_cost_per_token: 1,
+        output_cost_per_token: 1,
+        litellm_provider: 'perplexity',
+        search_context_cost_per_query: { low: 0.005 },
+      },
+      'a search costs, and usage does not count it',
+    ],
+    [{ tiered_pricing: [{ input_cost_per_token: 1 }] }, 'a range of `tiered_pricing` has no start'],
+    [{ tiered_pricing: 'steep' }, '`tiered_pricing` is not a list'],
+    [[], 'the row is not an object'],
+  ])('is refused of %p: %s', (row, reason) => {
+    const made = createPriceTable({ m: row });
+    expect(made.priceOf('m')).toBeNull();
+    expect([...made.refused]).toEqual([['m', reason]]);
   });
 
   it('that is missing or cannot be computed is none, and an explicit 0 is free', () => {
@@ -91,7 +168,14 @@ const warrant = (changes: Partial<OpenWarrant>): OpenWarrant => ({
   bound_tokens: 900,
   target: 'openai/gpt-5',
   kind: 'model.call',
-  result: { status: 'succeeded', input_tokens: 100, output_tokens: 10, cached_tokens: 0, usage_reported: true },
+  result: {
+    status: 'succeeded',
+    input_tokens: 100,
+    output_tokens: 10,
+    cached_tokens: 0,
+    reasoning_tokens: 0,
+    usage_reported: true,
+  },
   ...changes,
 });
 const result = warrant({}).result;
@@ -117,6 +201,16 @@ describe('a settlement', () => {
       { micros: '5000', tokens: 900 },
     ],
     [
+      'a success whose price the table has lost costs its bound',
+      { price_key: 'openai/gone' },
+      { state: 'settled', micros: '5000', tokens: 900 },
+    ],
+    [
+      'a success that is beyond all sense is told as it is, for the ledger to forfeit',
+      { result: { ...result, input_tokens: 2 ** 62, output_tokens: 2 ** 62 } },
+      { state: 'settled', micros: ((2n ** 62n * 45n) / 4n).toString() },
+    ],
+    [
       'a skill costs a call',
       { kind: 'skill.call', price_key: null },
       { state: 'settled', micros: '0', tokens: 0, calls: 1 },
@@ -130,10 +224,11 @@ describe('a settlement', () => {
       input: fc.nat({ max: 300_000 }),
       output: fc.nat({ max: 5_000 }),
       cached: fc.nat({ max: 300_000 }),
+      reasoning: fc.nat({ max: 5_000 }),
     });
     fc.assert(
       fc.property(
-        fc.constantFrom('gpt-5', 'gemini/tiered', 'local/free'),
+        fc.constantFrom('gpt-5', 'gemini/tiered', 'thinker/deep', 'ranges/flash', 'local/free'),
         use,
         fc.nat({ max: 1_000 }),
         (model, used, slack) => {
@@ -152,6 +247,7 @@ describe('a settlement', () => {
                 input_tokens: inputTokens,
                 output_tokens: used.output,
                 cached_tokens: Math.min(used.cached, inputTokens),
+                reasoning_tokens: Math.min(used.reasoning, used.output),
                 usage_reported: true,
               },
             }),

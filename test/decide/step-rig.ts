@@ -1,21 +1,17 @@
 /** A run opened and decided by the real functions, each act a transaction as login rok_decide. */
 import { randomUUID } from 'node:crypto';
-import { createClaimVerifier } from '../../src/decide/access.js';
 import type { Caller } from '../../src/decide/caller.js';
-import { loadPolicies } from '../../src/decide/cedar.js';
 import type { Deciders } from '../../src/decide/deciders.js';
 import { identityOf } from '../../src/decide/open-identity.js';
 import { openRun } from '../../src/decide/open.js';
 import { readOpened } from '../../src/decide/opened.js';
-import { createPolicyChecker } from '../../src/decide/policy-checker.js';
-import { createPriceTable } from '../../src/decide/prices.js';
 import { decideStep } from '../../src/decide/step.js';
-import { parseAgent } from '../../src/domain/agent.js';
 import { contextDigest, type ContextRef } from '../../src/domain/context.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { Opened, StepAnswer, StepRequest } from '../../src/domain/protocol/decide.js';
 import type { Sql } from '../../src/domain/sql.js';
 import { createLedgerRig, type LedgerRig } from './ledger-rig.js';
+import { decidersWith } from './step-deciders.js';
 
 export type StepRig = LedgerRig & {
   readonly deciders: Deciders;
@@ -24,32 +20,10 @@ export type StepRig = LedgerRig & {
   step(caller: Caller, request: StepRequest): Promise<StepAnswer>;
 };
 
-const POLICIES = `@id("all") permit (principal, action, resource);
-  @id("ask") @effect("pause") @authority("finance") forbid (principal, action == Action::"skill.call", resource == Skill::"pay");`;
-
-/** Every token costs one micro-USD. */
-const PRICES = { 'scripted/a': { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 } };
-
-export async function createStepRig(): Promise<StepRig> {
+/** @param agent fields of the agent's file, over those it has here */
+export async function createStepRig(agent: object = {}): Promise<StepRig> {
   const rig = await createLedgerRig();
-  const policies = loadPolicies({ default: POLICIES });
-  const parsed = parseAgent({
-    name: 'clerk',
-    model: 'scripted/a',
-    instructions: 'help',
-    skills: ['look', 'pay'],
-    limits: { usd: '0.001000' },
-  });
-  if (!parsed.ok) throw new Error(parsed.problems.join('; '));
-  const deciders: Deciders = {
-    checker: createPolicyChecker(policies, []),
-    policies,
-    prices: createPriceTable(PRICES),
-    agents: new Map([[parsed.agent.name, parsed.agent]]),
-    profile: 'STANDARD',
-    verifyClaim: createClaimVerifier(null),
-    newRunUuid: randomUUID,
-  };
+  const deciders = decidersWith(agent);
   const as = <T>(work: (sql: Sql) => Promise<T>): Promise<T> => rig.decide.transaction(work);
   return {
     ...rig,

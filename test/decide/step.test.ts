@@ -175,9 +175,13 @@ describe('decide.step', () => {
     await execute(run, 1, await rig.step(caller, await modelCall(rig, run, 1)), 50);
     await rig.step(caller, await modelCall(rig, run, 2));
     const ended = { run, outcome: 'killed', detail: 'by \0 order \uD83D' } as const;
-    expect(await rig.as((sql) => latch(sql, caller, ended))).toEqual({ outcome: 'killed' });
-    expect(await rig.as((sql) => latch(sql, caller, { ...ended, outcome: 'succeeded' }))).toEqual({
+    expect(await rig.as((sql) => latch(sql, rig.deciders, caller, ended))).toEqual({
       outcome: 'killed',
+      decision: { step: 3, attempt: 1 },
+    });
+    expect(await rig.as((sql) => latch(sql, rig.deciders, caller, { ...ended, outcome: 'succeeded' }))).toEqual({
+      outcome: 'killed',
+      decision: { step: 3, attempt: 1 },
     });
     expect(effectOf(await rig.step(caller, await modelCall(rig, run, 3)))).toBe('closed');
     const final = await rig.as((sql) => finalize(sql, rig.deciders, caller, ended));
@@ -186,7 +190,7 @@ describe('decide.step', () => {
       outcome: 'killed',
       spentMicros: '150',
       tokens: 150,
-      decisions: { allow: 3, deny: 0, pause: 0 },
+      decisions: { allow: 4, deny: 0, pause: 0 },
       attempts: 1,
       onTime: true,
     });

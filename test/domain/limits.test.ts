@@ -13,6 +13,7 @@ const limits: fc.Arbitrary<Limits> = fc.record({
   wallTimeMs: count,
   depth: count,
   children: count,
+  noProgress: count,
   skillCalls: fc.dictionary(skill, count),
 });
 

@@ -41,8 +41,8 @@ describe('the content store', () => {
     const content = contentOf(salt, 'arguments', '{"order":"ä\u0000"}'.replace('\u0000', '\\u0000'));
     await putContents(rig.execute, run, [content, content]);
     await putContents(rig.execute, run, [content]);
-    const loaded = await loadContents(rig.execute, run, salt, [content.digest]);
-    expect([...loaded]).toEqual([[content.digest, { kind: 'arguments', text: '{"order":"ä\\u0000"}' }]]);
+    const loaded = await loadContents(rig.execute, run, [content.digest]);
+    expect([...loaded.contents]).toEqual([[content.digest, { kind: 'arguments', text: '{"order":"ä\\u0000"}' }]]);
     const decide = await rig.stack.admin.query(
       `SELECT c.kind, c.byte_count, c.token_count, a.arguments FROM execute.v_contents c
        JOIN execute.v_arguments a USING (run_id, digest) WHERE c.run_id = $1 AND c.digest = $2`,
@@ -53,7 +53,7 @@ describe('the content store', () => {
 
   it('refuses content that is not there', async () => {
     const never = contentOf(salt, 'user', 'never stored').digest;
-    await expect(loadContents(rig.execute, run, salt, [never])).rejects.toMatchObject({ code: 'content_missing' });
+    await expect(loadContents(rig.execute, run, [never])).rejects.toMatchObject({ code: 'content_missing' });
   });
 
   it('refuses content whose bytes were changed behind its back', async () => {
@@ -66,7 +66,7 @@ describe('the content store', () => {
       await sql.query('SET LOCAL session_replication_role = replica');
       await sql.query(change);
     });
-    await expect(loadContents(rig.execute, run, salt, [content.digest])).rejects.toMatchObject({
+    await expect(loadContents(rig.execute, run, [content.digest])).rejects.toMatchObject({
       code: 'content_changed',
     });
   });
@@ -89,7 +89,7 @@ describe('a conversation', () => {
     const second = await storeContext(rig.execute, run, { base: first, added: [assistant] });
     await storeContext(rig.execute, run, { base: first, added: [assistant] });
     const head: ContextRef = { base: second, added: [{ ...tool, callId: 'c1', skill: 'orders.lookup' }] };
-    expect(await loadConversation(rig.execute, run, salt, head)).toEqual([
+    expect((await loadConversation(rig.execute, run, head)).entries).toEqual([
       { role: 'system', text: 'be kind' },
       { role: 'user', text: 'hello' },
       { role: 'assistant', text: 'hi' },
@@ -110,6 +110,6 @@ describe('a conversation', () => {
     await expect(storeContext(rig.execute, run, { base: gone, added: [entry] })).rejects.toMatchObject(missing);
     const unstored = { base: null, added: [said('user', 'never stored').entry] };
     await expect(storeContext(rig.execute, run, unstored)).rejects.toMatchObject(missing);
-    await expect(loadConversation(rig.execute, run, salt, { base: gone, added: [] })).rejects.toMatchObject(missing);
+    await expect(loadConversation(rig.execute, run, { base: gone, added: [] })).rejects.toMatchObject(missing);
   });
 });

@@ -22,7 +22,7 @@ describe('the control worker dies between the commit of a decision and the compl
   beforeAll(async () => {
     rig = await createFaultRig(CONVERSATION);
     const [first] = await Promise.all([
-      rig.worker(['control'], { ROK_CRASH_AT: 'decide.step.committed' }),
+      rig.worker(['control'], { ROK_CRASH_AT: 'decide.step.after' }),
       rig.worker(['execute', 'audit']),
     ]);
     const handle = await rig.start('rok/acme/crashed');
@@ -32,7 +32,7 @@ describe('the control worker dies between the commit of a decision and the compl
     const paused = handle.executeUpdate(pauseUpdate, { args: [operator] });
     // Whatever fails below is what the test should say, not that nobody answered this.
     paused.catch(() => undefined);
-    const second = await rig.worker(['control'], { ROK_CRASH_AT: 'decide.finalize.committed' });
+    const second = await rig.worker(['control'], { ROK_CRASH_AT: 'decide.finalize.after' });
     await until('the hold', async () => (await handle.query(statusQuery)).hold);
     const resumed = await handle.executeUpdate(resumeUpdate, { args: [operator] });
     expect(await second.exited).toBe('signal SIGKILL');

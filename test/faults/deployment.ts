@@ -1,6 +1,7 @@
 /**
  * The files of a deployment: an agent whose model is a real HTTP server, with prices that make sums easy to check, and one
- * that says a single recorded line, for runs that no fault should befall.
+ * that says a single recorded line, for runs that no fault should befall. One more is refused by its model, and one may not
+ * start at all.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,13 +24,20 @@ model: scripted/greeter
 instructions: You greet.
 policies: [default]
 `;
+const STUMBLER = GREETER.replaceAll('greeter', 'stumbler');
+const OUTCAST = GREETER.replaceAll('greeter', 'outcast').replace('scripted/outcast', 'scripted/greeter');
 const GREETING = { content: 'Good morning.', usage: { inputTokens: 10, outputTokens: 5 } };
 const POLICY = `@id("agents-may-act")
 permit (principal, action, resource);
+
+@id("outcasts-may-not")
+@reason("nobody may start an outcast")
+forbid (principal, action == Action::"run.start", resource) when { principal == Agent::"harmed/outcast" };
 `;
 const PRICES = {
   'openai/clerk-model': { input_cost_per_token: 1e-6, output_cost_per_token: 2e-6 },
   'scripted/greeter': { input_cost_per_token: 1e-6, output_cost_per_token: 2e-6 },
+  'scripted/stumbler': { input_cost_per_token: 1e-6, output_cost_per_token: 2e-6 },
 };
 
 /** @returns what the workers' environment must name */
@@ -43,7 +51,10 @@ export async function writeDeployment(folder: string): Promise<NodeJS.ProcessEnv
   await Promise.all([
     writeFile(join(agents, 'clerk.yaml'), AGENT),
     writeFile(join(agents, 'greeter.yaml'), GREETER),
+    writeFile(join(agents, 'stumbler.yaml'), STUMBLER),
+    writeFile(join(agents, 'outcast.yaml'), OUTCAST),
     writeFile(join(agents, 'scripts', 'greeter.jsonl'), JSON.stringify(GREETING)),
+    writeFile(join(agents, 'scripts', 'stumbler.jsonl'), JSON.stringify({ ...GREETING, fault: 'refused' })),
     writeFile(join(policies, 'default.cedar'), POLICY),
     writeFile(prices, JSON.stringify(PRICES)),
   ]);

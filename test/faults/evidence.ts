@@ -128,6 +128,46 @@ export const verdictOf = (
     return suits(verdict) && verdict.signed ? verdict : null;
   });
 
+/** One revision, whole. A finding reads `CODE subject: detail`, times in it `<time>`. */
+export type Revision = {
+  readonly revision: number;
+  readonly status: VerdictStatus;
+  readonly blocking: readonly string[];
+  readonly notes: readonly string[];
+  readonly signed: boolean;
+};
+
+/** Every revision so far, the first one first. */
+export async function revisionsOf({ admin }: Stack, run: RunId): Promise<readonly Revision[]> {
+  const rows = await admin.query<Pick<Revision, 'revision' | 'status' | 'signed'> & { findings: readonly Finding[] }>(
+    `SELECT v.revision, v.status, v.findings, r.n IS NOT NULL AS signed
+    FROM audit.verdicts v LEFT JOIN audit.receipts r ON (r.run_id, r.revision) = (v.run_id, v.revision)
+    WHERE v.run_id = $1 ORDER BY v.revision`,
+    [uuidOf(run)],
+  );
+  const said = ({ code, subject, detail }: Finding): string =>
+    `${code} ${subject}: ${detail.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')}`;
+  return rows.map(({ revision, status, signed, findings }) => ({
+    revision,
+    status,
+    blocking: findings.filter((one) => one.blocking).map(said),
+    notes: findings.filter((one) => !one.blocking).map(said),
+    signed,
+  }));
+}
+
+/** The revisions, once the last of them is signed and `suits`. */
+export const revisionsWhen = (
+  stack: Stack,
+  run: RunId,
+  suits: (last: Revision) => boolean,
+): Promise<readonly Revision[]> =>
+  until(`a verdict that suits on ${run}`, async () => {
+    const revisions = await revisionsOf(stack, run);
+    const last = revisions.at(-1);
+    return last !== undefined && last.signed && suits(last) ? revisions : null;
+  });
+
 /**
  * Which requests reached the model's server while each attempt of a model call lasted, by the server's own log: one each,
  * and none outside, is what "no attempt is called twice" means.

@@ -25,6 +25,7 @@ export type WorkerProcess = {
 export async function startWorkerProcess(
   workers: readonly WorkerName[],
   env: NodeJS.ProcessEnv,
+  script = 'src/worker.ts',
 ): Promise<WorkerProcess> {
   const lines: string[] = [];
   let ready: () => void = () => undefined;
@@ -33,7 +34,7 @@ export async function startWorkerProcess(
   });
   const child = await startProcess({
     command: process.execPath,
-    args: ['--import', loader, 'src/worker.ts', '--workers', workers.join(','), '--sweep-ms', '1000'],
+    args: ['--import', loader, script, '--workers', workers.join(','), '--sweep-ms', '1000'],
     cwd: root,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     log: (line) => {

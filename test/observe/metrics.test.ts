@@ -15,7 +15,10 @@ it('counts what it is told', async () => {
   metrics.appended(3);
   metrics.judged('STALE', 4);
   metrics.overdue(5);
+  metrics.approvalsUncheckable(2);
   metrics.reconciled(new Date(1_700_000_000_000));
+  metrics.swept(new Date(1_700_000_001_000));
+  metrics.schedulePaused(true);
   expect(await samples(metrics.text())).toEqual([
     'rok_runs_started_total 1',
     'rok_runs_finished_total{outcome="succeeded"} 1',
@@ -25,7 +28,10 @@ it('counts what it is told', async () => {
     'rok_trace_events_appended_total 3',
     'rok_verdicts_total{status="STALE"} 4',
     'rok_verdicts_overdue 5',
+    'rok_approvals_uncheckable 2',
     'rok_reconcile_last_success_timestamp_seconds 1700000000',
+    'rok_standing_judge_last_success_timestamp_seconds 1700000001',
+    'rok_reconcile_schedule_paused 1',
   ]);
 });
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ensureDevKeys } from '../../src/platform/local/dev-keys.js';
 
 type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
@@ -62,6 +63,18 @@ describe('a worker that cannot start', () => {
     expect({ code, first: stderr.split('\n')[0] }).toEqual({
       code: 1,
       first: 'profile STRICT refuses to run `audit` in one process with `execute`',
+    });
+  }, 30_000);
+
+  it('refuses a development key in STRICT, before anything is connected', async () => {
+    const { signingKey } = await ensureDevKeys(join(policies, 'keys'));
+    const { code, stderr } = await startWorker({ GOVERNANCE_PROFILE: 'STRICT', ROK_SIGNING_KEY: signingKey }, [
+      '--workers',
+      'audit',
+    ]);
+    expect({ code, first: stderr.split('\n')[0] }).toEqual({
+      code: 1,
+      first: 'profile STRICT refuses `development-receipt`, which is a development key',
     });
   }, 30_000);
 

@@ -102,12 +102,10 @@ export type AccessAnswer =
   | { readonly allowed: false; readonly actor: string; readonly reason: Reason };
 
 export type LatchRequest = { readonly run: RunId; readonly outcome: Outcome; readonly detail: string };
-export type LatchAnswer = { readonly outcome: Outcome };
-export type OutcomeAnswer = {
+/** `decision` is the `run.outcome` decision; null where the run was final before one was made. */
+export type LatchAnswer = {
   readonly outcome: Outcome;
-  readonly step: number;
-  readonly attempt: number;
-  readonly actionDigest: Digest;
+  readonly decision: { readonly step: number; readonly attempt: number } | null;
 };
 export type FinalizeAnswer = {
   readonly phase: Phase;
@@ -128,8 +126,8 @@ export interface DecideActivities {
   'decide.resolve'(request: ResolveRequest): Promise<ResolveAnswer>;
   'decide.access'(request: AccessRequest): Promise<AccessAnswer>;
   'decide.nudge'(request: { readonly run: RunId }): Promise<NudgeAnswer>;
+  /** Fixes the outcome, and decides `run.outcome` on it. */
   'decide.latch'(request: LatchRequest): Promise<LatchAnswer>;
-  'decide.outcome'(request: { readonly run: RunId }): Promise<OutcomeAnswer>;
   /** Latches too, where the latch itself could not be had in time: this one act is always reached. */
   'decide.finalize'(request: LatchRequest): Promise<FinalizeAnswer>;
   /** The one act another workflow may do: makes itself the run's history when the run is STALE or its workflow is closed. */

@@ -1,8 +1,9 @@
 /**
- * One local activity for what goes together anyway: the next decision, and the trace of what was before it. Two would cost a
- * second marker of history and a second turn of the workflow per step; the hands and their logins stay two.
+ * One local activity for what goes together anyway: the next decision and the trace of what was before it, the end of the
+ * trace and `finalize_run`. Two would cost a second marker of history and a second turn of the workflow; the hands and their
+ * logins stay two.
  */
-import type { StepAnswer, StepRequest } from './decide.js';
+import type { FinalizeAnswer, LatchRequest, StepAnswer, StepRequest } from './decide.js';
 import type { Appended, AppendInput } from './observe.js';
 
 export type RoundInput = {
@@ -14,6 +15,11 @@ export type RoundInput = {
 /** `head` is null where the trace was not kept. */
 export type RoundAnswer = { readonly answer: StepAnswer; readonly head: Appended | null };
 
+export type FinishInput = { readonly trace: AppendInput; readonly end: LatchRequest };
+export type FinishAnswer = { readonly head: Appended; readonly final: FinalizeAnswer };
+
 export interface RoundActivities {
   'control.round'(input: RoundInput): Promise<RoundAnswer>;
+  /** The trace's last events, and then `decide.finalize`. */
+  'control.finish'(input: FinishInput): Promise<FinishAnswer>;
 }

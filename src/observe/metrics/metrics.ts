@@ -21,7 +21,13 @@ export type Metrics = {
   judged(status: string, count: number): void;
   /** Runs past finalize_due that have no verdict yet. */
   overdue(count: number): void;
+  /** Allowed acts whose assertion the audit has no key set to verify with. */
+  approvalsUncheckable(count: number): void;
   reconciled(at: Date): void;
+  /** The standing judge's last whole sweep. */
+  swept(at: Date): void;
+  /** Whether somebody paused the schedule of `reconcile`. */
+  schedulePaused(paused: boolean): void;
   /** In the exposition format, for the metrics endpoint. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -49,7 +55,10 @@ export function createMetrics(): Metrics {
   const appends = counter('rok_trace_events_appended_total', 'Trace events handed to the store.');
   const verdicts = counter('rok_verdicts_total', 'Verdict revisions by status.', ['status']);
   const overdue = gauge('rok_verdicts_overdue', 'Runs past finalize_due without a verdict.');
+  const uncheckable = gauge('rok_approvals_uncheckable', 'Allowed acts that the audit has no key set to verify.');
   const reconciled = gauge('rok_reconcile_last_success_timestamp_seconds', 'When reconciling last succeeded.');
+  const swept = gauge('rok_standing_judge_last_success_timestamp_seconds', 'When the standing judge last swept.');
+  const paused = gauge('rok_reconcile_schedule_paused', '1 while the schedule of reconcile is paused.');
 
   return {
     runStarted: () => quietly(() => started.inc()),
@@ -66,7 +75,10 @@ export function createMetrics(): Metrics {
     appended: (events) => quietly(() => appends.inc(events)),
     judged: (status, count) => quietly(() => verdicts.inc({ status: known(VERDICT_STATUSES, status) }, count)),
     overdue: (count) => quietly(() => overdue.set(count)),
+    approvalsUncheckable: (count) => quietly(() => uncheckable.set(count)),
     reconciled: (at) => quietly(() => reconciled.set(at.getTime() / 1000)),
+    swept: (at) => quietly(() => swept.set(at.getTime() / 1000)),
+    schedulePaused: (is) => quietly(() => paused.set(is ? 1 : 0)),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

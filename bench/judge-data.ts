@@ -1,0 +1,142 @@
+/**
+ * Closed runs by the hundred thousand, as a superuser with triggers off and without CHECKs: 4 acks, 10 attempts and 30
+ * events each, and of every hundred runs one for each finding that the verdict's statement can come to. NO_CONTRACT and
+ * JUDGE_ERROR are not among them: they are ruled on elsewhere.
+ */
+import type { Database, Sql } from '../src/domain/sql.js';
+
+/** `n % 100` of a run that has it. */
+export const PLANTED = {
+  MISSING: 1,
+  FAILED: 2,
+  ROLLED_BACK: 3,
+  HOLLOW: 4,
+  UNWARRANTED: 5,
+  MISMATCH: 6,
+  TRACE_BROKEN: 7,
+  OVERRUN: 8,
+  FORGED_APPROVAL: 9,
+  UNKNOWN_RESULT: 10,
+  LATE: 11,
+  DRIFT: 12,
+  REFUSED_HISTORY: 13,
+} as const;
+
+const CHUNK = 10_000;
+const HEX = `repeat('5', 64)`;
+const ONE = `'00000000-0000-0000-0000-000000000001'::uuid`;
+/** Ids that rise, as ids made in time do. */
+const RUN = `('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid`;
+/** Succeeded, but with an incident: a MISMATCH and nothing else. */
+const WELL = `n % 100 = ${PLANTED.MISMATCH}`;
+const has = (finding: keyof typeof PLANTED): string => `n % 100 = ${PLANTED[finding]}`;
+
+/** Each reads `n` from `ns`. */
+const LOADS: readonly string[] = [
+  `INSERT INTO audit.contracts SELECT ${RUN}, 'acme', 'desk', 'STANDARD', now() - interval '1 hour', now() + interval '1 day',
+     now() + interval '1 day', now() + interval '7 days', '{}', sha256('c'), now() + interval '1 day', now() + interval '1 day', '-infinity'
+   FROM ns`,
+  `INSERT INTO audit.expectations SELECT ${RUN}, e.* FROM ns, (VALUES
+     (1, 'incidents', 'create_incident', 'if_failed', 'finalize', now()), (2, 'policies', 'evaluate_policy', 'always', 'finalize', now()),
+     (3, 'orchestrator', 'finalize_run', 'always', 'finalize', now()),
+     (4, 'logs', 'start_trace', 'always', 'open', now() - interval '59 minutes')) e`,
+  `INSERT INTO audit.acks SELECT ${RUN}, a.at, a.domain, a.action,
+     CASE WHEN ${has('FAILED')} AND a.at = 2 THEN 'failed' WHEN ${has('ROLLED_BACK')} AND a.at = 3 THEN 'rolled_back' ELSE 'done' END,
+     CASE WHEN ${has('HOLLOW')} AND a.at = 1 THEN '{"table":"observe.events","seq":999}' ELSE a.evidence END, 'bench',
+     now() - CASE WHEN ${has('LATE')} AND a.at = 1 THEN interval '50 minutes' ELSE interval '59 minutes 30 seconds' END
+   FROM ns, (VALUES (1, 'logs', 'start_trace', '{"table":"observe.events","seq":1}'::jsonb),
+     (2, 'policies', 'evaluate_policy', '{"table":"execute.evaluations"}'),
+     (3, 'incidents', 'create_incident', '{"table":"execute.incident_occurrences"}'),
+     (4, 'orchestrator', 'finalize_run', '{"table":"decide.runs"}'),
+     (5, 'policies', 'other_policy', '{"table":"execute.evaluations"}')) a (at, domain, action, evidence)
+   WHERE NOT (${has('MISSING')} AND a.at = 2) AND (a.at < 5 OR ${has('DRIFT')})`,
+  `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, outcome, profile, spec_digest, actor, limits,
+     contract_digest, run_deadline, ended_at)
+   SELECT ${RUN}, 'acme', 'desk', 'rok/acme/' || n, 'history-of-' || n, CASE WHEN ${WELL} THEN 'COMPLETED' ELSE 'FAILED' END,
+     CASE WHEN ${WELL} THEN 'succeeded' ELSE 'failed' END, 'STANDARD', ${HEX}, '{"name":"local:ann"}', '{}', ${HEX}, now(), now() FROM ns`,
+  `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, access, effect, action_digest, request_digest, arguments_digest,
+     context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
+   SELECT ${RUN}, s, 1, CASE WHEN s = 0 THEN 'run.start' WHEN s = 11 THEN 'run.outcome' WHEN s % 2 = 0 THEN 'skill.call' ELSE 'model.call' END,
+     'a/target', CASE WHEN s % 2 = 0 THEN 'write' END, 'allow', ${HEX}, ${HEX}, ${HEX}, ${HEX}, now(), ${HEX}, ${HEX}, ${HEX},
+     '{"effect":"allow","determining":["some-policy"]}' FROM ns, generate_series(0, 11) s`,
+  `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, nonce, redeemed_at, closed_at,
+     spent_micros, over_micros, tokens)
+   SELECT ${RUN}, s, 1, s, 'settled', ${HEX}, now(), CASE WHEN ${has('UNWARRANTED')} AND s = 5 THEN gen_random_uuid() ELSE ${ONE} END,
+     now(), now(), 10, CASE WHEN ${has('OVERRUN')} AND s = 3 THEN 7 ELSE 0 END, 5 FROM ns, generate_series(1, 10) s`,
+  `INSERT INTO execute.attempts (run_id, step, attempt, action_digest, nonce)
+   SELECT ${RUN}, s, 1, ${HEX}, ${ONE} FROM ns, generate_series(1, 10) s`,
+  `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
+     reasoning_tokens, usage_reported, cause, digest)
+   SELECT ${RUN}, s, 1, CASE WHEN u THEN 'unknown' ELSE 'succeeded' END, CASE WHEN NOT u THEN ${HEX} END, 1, 1, 1, 1, true,
+     CASE WHEN u THEN 'lost' END, ${HEX} FROM ns, generate_series(1, 10) s, LATERAL (SELECT ${has('UNKNOWN_RESULT')} AND s = 10) x (u)`,
+  `INSERT INTO execute.evaluations (run_id, step, attempt, outcome)
+   SELECT ${RUN}, 11, 1, CASE WHEN ${WELL} THEN 'succeeded' ELSE 'failed' END FROM ns`,
+  `INSERT INTO execute.incident_occurrences (run_id, incident_id, outcome, step, detail, context)
+   SELECT ${RUN}, ${ONE}, CASE WHEN ${WELL} THEN 'succeeded' ELSE 'failed' END, 10, 'planted', '{}' FROM ns`,
+  `INSERT INTO observe.heads SELECT ${RUN}, 30, sha256('30'), now() FROM ns`,
+  `INSERT INTO observe.events SELECT ${RUN}, s, s || '.1.decided', 'step.decided', '{}', now(), sha256(s::text::bytea)
+   FROM ns, generate_series(1, 30) s WHERE NOT (${has('TRACE_BROKEN')} AND s = 15)`,
+  `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail) SELECT ${RUN}, 'u-1', false, 'forged' FROM ns WHERE ${has('FORGED_APPROVAL')}`,
+  `INSERT INTO decide.refused_histories (workflow_id, temporal_run_id, run_id, code)
+   SELECT 'rok/other', 'other-' || n, ${RUN}, 'not_this_history' FROM ns WHERE ${has('REFUSED_HISTORY')}`,
+];
+
+async function loading(database: Database, work: (sql: Sql) => Promise<unknown>): Promise<void> {
+  await database.transaction(async (sql) => {
+    await sql.query('SET LOCAL session_replication_role = replica');
+    await work(sql);
+  });
+}
+
+/** @param runs a multiple of 100 */
+export async function loadRuns(database: Database, runs: number): Promise<void> {
+  await dropChecks(database);
+  await loading(database, (sql) =>
+    sql.query(
+      `INSERT INTO execute.incidents (incident_id, tenant, fingerprint, agent) VALUES (${ONE}, 'acme', ${HEX}, 'desk')`,
+    ),
+  );
+  const chunks: number[] = [];
+  for (let first = 1; first <= runs; first += CHUNK) chunks.push(first);
+  const work = async (): Promise<void> => {
+    for (let first = chunks.shift(); first !== undefined; first = chunks.shift()) {
+      const last = Math.min(first + CHUNK - 1, runs);
+      const ns = `WITH ns AS (SELECT generate_series(${first}, ${last})::bigint AS n)`;
+      await loading(database, async (sql) => {
+        for (const load of LOADS) await sql.query(`${ns} ${load}`);
+      });
+    }
+  };
+  await Promise.all([work(), work()]);
+  await database.query('VACUUM (ANALYZE)');
+}
+
+/** Runs that ended and were judged, and open ones that are not due: what a sweep must not look at. */
+export async function loadClosed(
+  database: Database,
+  { from, closed, open }: { readonly from: number; readonly closed: number; readonly open: number },
+): Promise<void> {
+  const last = from + closed + open - 1;
+  const isOpen = `n > ${from + closed - 1}`;
+  await loading(database, async (sql) => {
+    const ns = `WITH ns AS (SELECT generate_series(${from}, ${last})::bigint AS n)`;
+    await sql.query(
+      `${ns} INSERT INTO audit.contracts SELECT ${RUN}, 'acme', 'desk', 'STANDARD', now() - interval '1 hour', now() + interval '1 day',
+         now() + interval '1 day', now() + interval '7 days', '{}', sha256('c'), now() + interval '1 day', now() + interval '1 day',
+         CASE WHEN ${isOpen} THEN now() + interval '1 day' END FROM ns`,
+    );
+    await sql.query(
+      `${ns} INSERT INTO audit.verdicts SELECT ${RUN}, 1, 'COMPLETE', '[]', '{}', now() FROM ns WHERE NOT ${isOpen}`,
+    );
+  });
+  await database.query('VACUUM (ANALYZE) audit.contracts');
+  await database.query('VACUUM (ANALYZE) audit.verdicts');
+}
+
+/** A result's CHECK hashes its row, which would be most of the time. */
+async function dropChecks(database: Database): Promise<void> {
+  await database.query(`DO $$ DECLARE c record; BEGIN
+    FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint
+      WHERE contype = 'c' AND conrelid::regclass::text ~ '^(audit|decide|execute|observe)[.]'
+    LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname); END LOOP; END $$`);
+}

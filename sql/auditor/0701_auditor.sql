@@ -1,0 +1,54 @@
+-- What a tenant's auditor may see: every piece of evidence of its own tenant, nothing of another, and no way to change any.
+-- An auditor has a login of its own, named `rok_auditor_…`, made by an administrator as a member of `rok_auditor`:
+--   CREATE ROLE rok_auditor_acme LOGIN PASSWORD '…' IN ROLE rok_auditor;
+--   INSERT INTO auditor.tenants (login, tenant) VALUES ('rok_auditor_acme', 'acme');
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rok_auditor') THEN
+    CREATE ROLE rok_auditor NOLOGIN NOCREATEDB NOCREATEROLE;
+  END IF;
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO rok_auditor', current_database());
+END $$;
+
+-- Audit's owner reads every power's evidence already; these views show it row by row to those it belongs to.
+CREATE SCHEMA auditor AUTHORIZATION rok_audit_owner;
+GRANT USAGE ON SCHEMA auditor TO rok_auditor;
+SET ROLE rok_audit_owner;
+
+CREATE TABLE auditor.tenants (
+  login name NOT NULL CHECK (login ~ '^rok_auditor_[a-z0-9_]{1,50}$'),
+  tenant text NOT NULL CHECK (length(tenant) BETWEEN 1 AND 128 AND tenant <> '-'),
+  PRIMARY KEY (login, tenant)
+);
+-- Written by an administrator as owner, as terms are; no login may.
+
+-- session_user, not current_user: the views run as their owner, and SET ROLE does not change whose session it is. Barriers,
+-- so that no condition of the asker's sees a row before this one let it through.
+DO $$
+DECLARE
+  v_view text;
+BEGIN
+  FOREACH v_view IN ARRAY ARRAY[
+    'decide.v_runs', 'decide.v_histories', 'decide.v_refused_histories', 'decide.v_decisions', 'decide.v_reservations',
+    'decide.v_holds', 'decide.v_acts', 'execute.v_attempts', 'execute.v_results', 'execute.v_evaluations',
+    'execute.v_incident_occurrences', 'observe.v_events', 'observe.v_heads', 'audit.v_contracts', 'audit.v_amendments',
+    'audit.v_acks', 'audit.v_expectations', 'audit.v_verdicts', 'audit.v_all_verdicts', 'audit.v_orphans',
+    'audit.v_approval_checks', 'audit.v_receipts']
+  LOOP
+    -- `decide.v_runs` is `auditor.decide_v_runs`, which src/platform/auditor-views.ts relies on.
+    EXECUTE format(
+      'CREATE VIEW auditor.%I WITH (security_barrier) AS SELECT x.* FROM %s x WHERE EXISTS (
+         SELECT FROM audit.contracts c JOIN auditor.tenants t ON t.tenant = c.tenant
+         WHERE c.run_id = x.run_id AND t.login = session_user)', replace(v_view, '.', '_'), v_view);
+    EXECUTE format('GRANT SELECT ON auditor.%I TO rok_auditor', replace(v_view, '.', '_'));
+  END LOOP;
+END $$;
+
+CREATE VIEW auditor.audit_v_receipt_heads WITH (security_barrier) AS
+  SELECT h.* FROM audit.v_receipt_heads h
+  WHERE EXISTS (SELECT FROM auditor.tenants t WHERE t.tenant = h.tenant AND t.login = session_user);
+-- Public keys are everybody's.
+CREATE VIEW auditor.audit_v_keys AS SELECT k.* FROM audit.v_keys k;
+GRANT SELECT ON auditor.audit_v_receipt_heads, auditor.audit_v_keys TO rok_auditor;
+
+RESET ROLE;

@@ -1,0 +1,32 @@
+-- Which published set is in force for whom. A tenant without a rollout of its own has that of all tenants, and where there is
+-- none the set that the control worker was deployed with. An administrator writes sets and rollouts as owner.
+SET ROLE rok_decide_owner;
+
+CREATE TABLE decide.rollouts (
+  rollout_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  -- Empty: all tenants that have none of their own.
+  tenant text NOT NULL CHECK (length(tenant) <= 128),
+  digest text NOT NULL REFERENCES decide.policy_sets,
+  author text NOT NULL CHECK (length(author) BETWEEN 1 AND 256),
+  reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 2000),
+  at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX rollouts_latest ON decide.rollouts (tenant, rollout_id DESC);
+GRANT SELECT ON decide.rollouts TO rok_decide;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.rollouts FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.rollouts FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+
+CREATE FUNCTION decide.policy_set_of(p_tenant text) RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT coalesce(
+    (SELECT o.digest FROM decide.rollouts o WHERE o.tenant = p_tenant ORDER BY o.rollout_id DESC LIMIT 1),
+    (SELECT o.digest FROM decide.rollouts o WHERE o.tenant = '' ORDER BY o.rollout_id DESC LIMIT 1))
+$$;
+COMMENT ON FUNCTION decide.policy_set_of(text) IS 'The published set in force for a tenant, or NULL; asked by the deciders at every step.';
+GRANT EXECUTE ON FUNCTION decide.policy_set_of(text) TO rok_decide;
+
+CREATE VIEW decide.v_rollouts AS SELECT * FROM decide.rollouts;
+CREATE VIEW decide.v_policy_sets AS SELECT * FROM decide.policy_sets;
+-- Operators compare what is in force with what they have written.
+GRANT SELECT ON decide.v_rollouts, decide.v_policy_sets TO rok_read;
+
+RESET ROLE;

@@ -1,0 +1,182 @@
+/**
+ * What a bundle, a receipt and each record must look like: exactly these members, each of its kind. Said as data, so that
+ * docs/formats.md and verifiers in other languages can say it in the same words.
+ */
+import type { JSONWebKeySet } from 'jose';
+import { isDigest, isRunId } from '../domain/ids.js';
+import type { Bundle, RecordKind, RecordOf } from './evidence.js';
+import type { Receipt } from './receipt.js';
+
+type Check = (value: unknown) => boolean;
+
+const text: Check = (value) => typeof value === 'string';
+/** 0 to 2^53: JSON was read strictly before, so a number is an integer. */
+const whole: Check = (value) => typeof value === 'number' && value >= 0;
+const yesNo: Check = (value) => typeof value === 'boolean';
+const digest: Check = (value) => typeof value === 'string' && isDigest(value);
+const run: Check = (value) => typeof value === 'string' && isRunId(value);
+const decimal: Check = (value) => typeof value === 'string' && /^(0|[1-9][0-9]{0,18})$/.test(value);
+const one: Check = (value) => value === 1;
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const object: Check = isObject;
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const list =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every((entry) => check(entry));
+const oneOf =
+  (...words: readonly string[]): Check =>
+  (value) =>
+    typeof value === 'string' && words.includes(value);
+/** Of a million events each is asked: what can be read from the checks is read once. */
+const members = (checks: Readonly<Record<string, Check>>): Check => {
+  const entries = Object.entries(checks);
+  return (value) => {
+    if (!isObject(value) || Object.keys(value).length !== entries.length) return false;
+    for (const [name, check] of entries) if (!Object.hasOwn(value, name) || !check(value[name])) return false;
+    return true;
+  };
+};
+const digestsBy =
+  (key: RegExp): Check =>
+  (value) =>
+    isObject(value) && Object.entries(value).every(([name, entry]) => key.test(name) && digest(entry));
+
+const NUMBERED = /^[1-9][0-9]{0,9}$/;
+const STEPPED = /^(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})$/;
+const bundle = members({
+  version: one,
+  run,
+  receipt: text,
+  contract: orNull(text),
+  verdict: text,
+  amendments: list(text),
+  acks: list(text),
+  trace: list(members({ seq: whole, at: text, bytes: text, hash: text })),
+  decisions: list(text),
+  attempts: list(text),
+  results: list(text),
+  keys: members({ keys: list(object) }),
+});
+const contract = members({
+  digest,
+  tenant: text,
+  agent: text,
+  profile: text,
+  runDeadline: text,
+  finalizeDue: text,
+  expiresAt: text,
+});
+const finding = members({ code: text, blocking: yesNo, subject: text, detail: text });
+const status = oneOf('COMPLETE', 'INCOMPLETE', 'STALE');
+const facts = members({
+  phase: orNull(text),
+  outcome: orNull(text),
+  traceLength: decimal,
+  traceHash: orNull(digest),
+  allow: whole,
+  deny: whole,
+  pause: whole,
+  attempts: whole,
+  unknowns: whole,
+  spentMicros: text,
+  spentTokens: text,
+  policySets: list(text),
+  priceTables: list(text),
+});
+const receipt = members({
+  version: one,
+  chain: text,
+  n: decimal,
+  prev: digest,
+  run,
+  contract: orNull(contract),
+  verdict: members({ revision: whole, supersedes: orNull(whole), status, findings: list(finding), judgedAt: text }),
+  facts: orNull(facts),
+  records: members({
+    verdict: digest,
+    amendments: digestsBy(NUMBERED),
+    acks: digestsBy(NUMBERED),
+    decisions: digestsBy(STEPPED),
+    attempts: digestsBy(STEPPED),
+    results: digestsBy(STEPPED),
+  }),
+});
+const contractBytes = members({
+  version: one,
+  run,
+  tenant: text,
+  agent: text,
+  profile: text,
+  declaredAt: text,
+  runDeadline: text,
+  finalizeDue: text,
+  expiresAt: text,
+  expectations: list(members({ domain: text, action: text, condition: text, due: text, dueAt: text })),
+});
+
+const maybe = orNull(text);
+const stepped = { step: whole, attempt: whole };
+const records: Readonly<Record<RecordKind, Check>> = {
+  amendments: members({
+    n: whole,
+    step: orNull(whole),
+    attempt: orNull(whole),
+    hold: orNull(whole),
+    reason: text,
+    runDeadline: text,
+    finalizeDue: text,
+    at: text,
+  }),
+  acks: members({ n: whole, domain: text, action: text, status: text, evidence: text, by: text, at: text }),
+  decisions: members({
+    ...stepped,
+    ...all(text, 'kind', 'target', 'effect', 'actionDigest', 'requestDigest', 'argumentsDigest', 'contextDigest'),
+    ...all(text, 'snapshotDigest', 'policySetDigest', 'priceTableDigest', 'decidedAt'),
+    ...all(maybe, 'access', 'notAfter', 'reasons', 'notices'),
+    askedOutputTokens: orNull(whole),
+  }),
+  attempts: members({ ...stepped, ...all(text, 'actionDigest', 'nonce', 'startedAt') }),
+  results: members({
+    ...stepped,
+    ...all(text, 'status', 'digest', 'finishedAt'),
+    ...all(maybe, 'contentDigest', 'inputTokens', 'outputTokens', 'cachedTokens', 'reasoningTokens'),
+    ...all(maybe, 'code', 'retryAfterMs', 'cause', 'reportedModel', 'finishReason'),
+    usageReported: orNull(yesNo),
+  }),
+};
+
+function all(check: Check, ...names: readonly string[]): Readonly<Record<string, Check>> {
+  return Object.fromEntries(names.map((name) => [name, check]));
+}
+
+export const isBundle = (value: unknown): value is Bundle => bundle(value);
+export const isReceipt = (value: unknown): value is Receipt => receipt(value);
+export const isContract = (value: unknown): boolean => contractBytes(value);
+export const isVerdict = members({ revision: whole, status, findings: list(finding), judgedAt: text });
+export const isRecord = <K extends RecordKind>(kind: K, value: unknown): value is RecordOf[K] => records[kind](value);
+
+/** The tenant's receipts in order, for whoever holds an outside head. */
+export type ReceiptChain = {
+  readonly version: 1;
+  readonly chain: string;
+  readonly receipts: readonly { readonly n: string; readonly hash: string; readonly jws: string }[];
+  /** For convenience, as in a bundle. */
+  readonly keys: JSONWebKeySet;
+};
+const chain = members({
+  version: one,
+  chain: text,
+  receipts: list(members({ n: text, hash: text, jws: text })),
+  keys: members({ keys: list(object) }),
+});
+export const isReceiptChain = (value: unknown): value is ReceiptChain => chain(value);
+
+/** What the audit worker wrote outside the database: after receipt n of this chain, its hash. */
+export type OutsideHead = { readonly at: string; readonly chain: string; readonly n: string; readonly hash: string };
+const head = members({ at: text, chain: text, n: decimal, hash: digest });
+export const isOutsideHead = (value: unknown): value is OutsideHead => head(value);

@@ -1,0 +1,11 @@
+/** A policy set as it lies in a folder, looked at before any worker loads it. Connects to nothing. */
+import { lintSet, type LintProblem } from '../decide/policies/lint.js';
+import { runSetTests, type TestResult } from '../decide/policies/set-tests.js';
+import { loadPolicySource } from '../platform/files.js';
+
+export const lintFolder = async (folder: string): Promise<readonly LintProblem[]> =>
+  lintSet(await loadPolicySource(folder));
+
+/** @throws RokError `policy_invalid` when the set does not load */
+export const testFolder = async (folder: string): Promise<readonly TestResult[]> =>
+  runSetTests(await loadPolicySource(folder));

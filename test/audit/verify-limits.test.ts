@@ -1,0 +1,118 @@
+/** What the evidence does not show: each row of "Not detected" in docs/threat-model.md, shown to be undetected. */
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
+import { collectBundle } from '../../src/audit/bundle.js';
+import { closeRun } from '../../src/audit/close.js';
+import { bundleText } from '../../src/audit/evidence.js';
+import { headLines, readHeads } from '../../src/audit/heads.js';
+import { collectChain } from '../../src/audit/receipt-chain.js';
+import { receiptHash, receiptText, verdictText, type Receipt } from '../../src/audit/receipt.js';
+import { recordDigest } from '../../src/audit/records.js';
+import { parseHeads, verifyChain } from '../../src/audit/verify-chain.js';
+import { verifyBundle } from '../../src/audit/verify.js';
+import { uuidOf, type RunId } from '../../src/domain/ids.js';
+import type { Sql } from '../../src/domain/sql.js';
+import { createReceiptRig, type ReceiptRig } from './receipts-rig.js';
+import { sealedRun } from './sealed-run.js';
+
+let rig: ReceiptRig;
+beforeAll(async () => {
+  rig = await createReceiptRig();
+});
+afterAll(() => rig.stop());
+
+const asSuperuser = <T>(work: (sql: Sql) => Promise<T>): Promise<T> =>
+  rig.stack.admin.transaction(async (sql) => {
+    await sql.query('SET LOCAL session_replication_role = replica');
+    return work(sql);
+  });
+const resultOf = async (run: RunId): Promise<string> => {
+  const bundle = await collectBundle(rig.logins.audit, run);
+  return bundle === null ? 'no receipt' : (await verifyBundle(bundleText(bundle), { jwks: rig.jwks })).result;
+};
+
+it('what follows the last outside head: a run can be made never to have been', async () => {
+  await rig.signedRun({ tenant: 'cut' });
+  const heads = parseHeads(headLines(await readHeads(rig.logins.audit, 'audit.receipt_heads'))) ?? [];
+  const gone = await rig.signedRun({ tenant: 'cut' });
+  await asSuperuser(async (sql) => {
+    for (const table of [
+      'audit.receipts',
+      'audit.verdicts',
+      'audit.acks',
+      'audit.expectations',
+      'audit.contracts',
+      'observe.events',
+      'observe.heads',
+    ])
+      await sql.query(`DELETE FROM ${table} WHERE run_id = $1`, [uuidOf(gone)]);
+    await sql.query(
+      `UPDATE audit.receipt_heads h SET n = 1, hash = r.hash FROM audit.receipts r WHERE h.tenant = 'cut' AND r.tenant = 'cut' AND r.n = 1`,
+    );
+  });
+  const chain = await collectChain(rig.logins.audit, 'cut', rig.jwks);
+  expect(await verifyChain(chain, { jwks: rig.jwks }, heads)).toMatchObject({
+    result: 'verified',
+    chain: { receipts: 1 },
+  });
+});
+
+it('what no receipt covers: a run without a verdict, and columns that no record has', async () => {
+  const open = await sealedRun(rig.stack, rig.logins, { open: true });
+  await asSuperuser((sql) =>
+    sql.query(`UPDATE decide.decisions SET target = 'another' WHERE run_id = $1 AND step = 1`, [uuidOf(open)]),
+  );
+  expect(await resultOf(open)).toBe('no receipt');
+  const run = await rig.signedRun();
+  await asSuperuser(async (sql) => {
+    await sql.query(`UPDATE decide.reservations SET spent_micros = 1 WHERE run_id = $1`, [uuidOf(run)]);
+    await sql.query(`UPDATE decide.runs SET labels = '{"team":"x"}' WHERE run_id = $1`, [uuidOf(run)]);
+  });
+  expect(await resultOf(run)).toBe('verified');
+});
+
+it('what came after the verdict of a run that was judged while open', async () => {
+  await rig.stack.admin.query(
+    `INSERT INTO audit.terms VALUES ('hasty', 'desk', '1 millisecond', '1 millisecond', '1 day')`,
+  );
+  const run = await sealedRun(rig.stack, rig.logins, { tenant: 'hasty', open: true });
+  await closeRun(rig.deps, run);
+  await asSuperuser((sql) =>
+    sql.query(
+      `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
+         context_digest, snapshot_digest, policy_set_digest, price_table_digest, body)
+       VALUES ($1, 9, 1, 'skill.call', 'late', 'deny', $2, $2, $2, $2, $2, $2, $2, '{}')`,
+      [uuidOf(run), '1'.repeat(64)],
+    ),
+  );
+  expect((await rig.bundleOf(run)).decisions.at(-1)).toContain('"late"');
+  expect(await resultOf(run)).toBe('verified');
+});
+
+it('an owner with the signing key, the rows and the outside copies writes another history that verifies', async () => {
+  await rig.stack.admin.query(
+    `INSERT INTO audit.terms VALUES ('owner', 'desk', '1 millisecond', '1 millisecond', '1 day')`,
+  );
+  const run = await sealedRun(rig.stack, rig.logins, { tenant: 'owner', open: true });
+  await closeRun(rig.deps, run);
+  const bundle = await rig.bundleOf(run);
+  const receipt = decodeJwt(bundle.receipt) as unknown as Receipt;
+  expect(receipt.verdict.status).toBe('STALE');
+  const verdict = { ...receipt.verdict, status: 'COMPLETE' as const, findings: [] };
+  const text = verdictText(verdict);
+  const records = { ...receipt.records, verdict: recordDigest('verdict', run, text) };
+  const jws = await rig.signer.sign(receiptText({ ...receipt, verdict, records }));
+  const forged = bundleText({ ...bundle, receipt: jws, verdict: text });
+  const { chain, n } = receipt;
+  const heads = [{ at: '2026-01-01T00:00:00.000000Z', chain, n, hash: receiptHash(jws) }];
+  expect(await verifyBundle(forged, { jwks: rig.jwks }, { heads })).toMatchObject({
+    result: 'verified',
+    receipt: { status: 'COMPLETE' },
+  });
+});
+
+it('a lie at the source: a usage that was never reported by anybody is signed as it was written', async () => {
+  const run = await rig.signedRun();
+  expect((await rig.bundleOf(run)).results[0]).toContain('"outputTokens":"5"');
+  expect(await resultOf(run)).toBe('verified');
+});

@@ -1,0 +1,42 @@
+/** What the deciders of the tests are given: one agent, one policy set, two prices. The same in every process. */
+import { randomUUID } from 'node:crypto';
+import { createClaimVerifier } from '../../src/decide/access.js';
+import { loadPolicies } from '../../src/decide/cedar.js';
+import type { Deciders } from '../../src/decide/deciders.js';
+import { createPolicyChecker } from '../../src/decide/policy-checker.js';
+import { createPolicySets } from '../../src/decide/policies/in-force.js';
+import { createPriceTable } from '../../src/decide/prices.js';
+import { parseAgent } from '../../src/domain/agent.js';
+
+const POLICIES = `@id("all") permit (principal, action, resource);
+  @id("ask") @effect("pause") @authority("finance") forbid (principal, action == Action::"skill.call", resource == Skill::"pay");`;
+
+/** Every token costs one micro-USD, of the cheap model a tenth. */
+const PRICES = {
+  'scripted/a': { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 },
+  'scripted/cheap': { input_cost_per_token: 1e-7, output_cost_per_token: 1e-7 },
+};
+
+/** @param agent fields of the agent's file, over those it has here */
+export function decidersWith(agent: object = {}): Deciders {
+  const policies = loadPolicies({ default: POLICIES });
+  const parsed = parseAgent({
+    name: 'clerk',
+    model: 'scripted/a',
+    instructions: 'help',
+    skills: ['look', 'pay'],
+    limits: { usd: '0.001000' },
+    ...agent,
+  });
+  if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+  const deployed = { policies, checker: createPolicyChecker(policies, []) };
+  return {
+    ...deployed,
+    sets: createPolicySets(deployed, []),
+    prices: createPriceTable(PRICES),
+    agents: new Map([[parsed.agent.name, parsed.agent]]),
+    profile: 'STANDARD',
+    verifyClaim: createClaimVerifier(null),
+    newRunUuid: randomUUID,
+  };
+}

@@ -1,0 +1,125 @@
+/** What a run did before decides what it may do next: a loop is held, and B waits for A, through whole runs. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { approveUpdate, rejectUpdate } from '../../src/workflows/messages.js';
+import { createRig, type Rig } from './rig.js';
+
+const call = (name: string, args: object) => ({ name, arguments: args });
+const turn = (toolCalls: readonly object[]) => ({
+  content: toolCalls.length === 0 ? 'done' : 'next',
+  toolCalls,
+  finishReason: toolCalls.length === 0 ? 'stop' : 'tool-calls',
+  usage: { inputTokens: 10, outputTokens: 5 },
+});
+const look = (order: string) => call('orders.lookup', { order: order });
+const refund = call('orders.refund', { order: 'A-1001', amount_cents: 100, reason: 'it came broken' });
+const AGENTS = {
+  // The same question for ever, the model's words between them not counted.
+  circler: { policies: ['default'], turns: [...Array.from({ length: 12 }, () => turn([look('A-1001')])), turn([])] },
+  walker: {
+    policies: ['default'],
+    turns: [...['A-1001', 'A-1002'].flatMap((id) => Array.from({ length: 4 }, () => turn([look(id)]))), turn([])],
+  },
+  // Both in one turn, then the second once more.
+  careful: { policies: ['default', 'order'], turns: [turn([look('A-1001'), refund]), turn([refund]), turn([])] },
+};
+const ORDER = `@id("look-first") @reason("look it up first")
+  forbid (principal, action == Action::"skill.call", resource == Skill::"orders.refund")
+  unless { context.counters.lastSuccess has "orders.lookup" };`;
+
+async function deploymentOf(folder: string): Promise<NodeJS.ProcessEnv> {
+  const root = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+  const [agents, policies, prices] = [join(folder, 'agents'), join(folder, 'policies'), join(folder, 'prices.json')];
+  await cp(root('agents'), agents, { recursive: true });
+  await cp(root('policies'), policies, { recursive: true });
+  await writeFile(join(policies, 'order.cedar'), ORDER);
+  const free = { input_cost_per_token: 0, output_cost_per_token: 0 };
+  await writeFile(
+    prices,
+    JSON.stringify(
+      Object.fromEntries([...Object.keys(AGENTS), 'refund-desk'].map((name) => [`scripted/${name}`, free])),
+    ),
+  );
+  for (const [name, { policies: files, turns }] of Object.entries(AGENTS)) {
+    await writeFile(join(agents, 'scripts', `${name}.jsonl`), turns.map((one) => JSON.stringify(one)).join('\n'));
+    const file = {
+      name,
+      model: `scripted/${name}`,
+      instructions: 'go on',
+      skills: ['orders.lookup', 'orders.refund'],
+      policies: files,
+    };
+    await writeFile(join(agents, `${name}.yaml`), JSON.stringify(file));
+  }
+  return { ROK_AGENTS: agents, ROK_POLICIES: policies, ROK_PRICES: prices };
+}
+
+describe('what was before', () => {
+  let rig: Rig;
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'rok-history-'));
+    rig = await createRig({ env: await deploymentOf(folder) });
+  }, 60_000);
+  afterAll(async () => {
+    await rig.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const OLGA = { local: 'olga', roles: ['operator'] };
+  const start = (agent: string, id: string) =>
+    rig.start(`rok/acme/${id}`, { tenant: 'acme', agent, input: 'go', actor: { local: 'alice' } });
+  const held = async (handle: Awaited<ReturnType<typeof start>>, after = 0) => {
+    const { hold } = await rig.status(handle, (status) => (status.hold?.hold ?? 0) > after);
+    if (hold === null || hold.digest === null) throw new Error('the run is not held');
+    return { reason: hold.reason, authority: hold.authority, hold: hold.hold, digest: hold.digest };
+  };
+  const skillCalls = async (id: string) => {
+    const [row] = await rig.stack.admin.query<{ calls: number }>(
+      `SELECT count(*)::int AS calls FROM execute.results t JOIN decide.decisions d USING (run_id, step, attempt)
+      JOIN decide.runs r USING (run_id) WHERE r.workflow_id = $1 AND d.kind = 'skill.call' AND t.status = 'succeeded'`,
+      [`rok/acme/${id}`],
+    );
+    return row?.calls;
+  };
+
+  it('five equal calls with equal results hold the run; approved, it may do five more; rejected, it ends', async () => {
+    const handle = await start('circler', 'circle');
+    const first = await held(handle);
+    expect(first).toMatchObject({ reason: 'NO_PROGRESS', authority: 'operator' });
+    expect(await skillCalls('circle')).toBe(5);
+    const answer = (hold: typeof first) => ({ args: [{ actor: OLGA, hold: hold.hold, digest: hold.digest }] as const });
+    await handle.executeUpdate(approveUpdate, { args: [...answer(first).args] });
+    const second = await held(handle, first.hold);
+    expect([second.reason, await skillCalls('circle')]).toEqual(['NO_PROGRESS', 10]);
+    await handle.executeUpdate(rejectUpdate, { args: [...answer(second).args] });
+    expect(await handle.result()).toMatchObject({ outcome: 'policy_stopped', verdict: 'COMPLETE' });
+    expect(await skillCalls('circle')).toBe(10);
+  }, 60_000);
+
+  it('four equal calls and four others are progress', async () => {
+    const handle = await start('walker', 'walk');
+    expect(await handle.result()).toMatchObject({ outcome: 'succeeded', decisions: { pause: 0 } });
+    expect(await skillCalls('walk')).toBe(8);
+  }, 60_000);
+
+  it('of A and B asked in one turn, B only after A: denied beside it, allowed in the next turn, every time', async () => {
+    const ids = Array.from({ length: 5 }, (_, at) => `careful-${at}`);
+    const handles = await Promise.all(ids.map((id) => start('careful', id)));
+    for (const handle of handles) expect(await handle.result()).toMatchObject({ outcome: 'succeeded' });
+    const decided = await rig.stack.admin.query<{ said: string }>(
+      `SELECT string_agg(d.target || ' ' || d.effect, ', ' ORDER BY d.step) AS said FROM decide.decisions d JOIN decide.runs r USING (run_id)
+      WHERE r.agent = 'careful' AND d.kind = 'skill.call' GROUP BY r.run_id`,
+    );
+    expect(decided).toEqual(
+      ids.map(() => ({ said: 'orders.lookup@1 allow, orders.refund@1 deny, orders.refund@1 allow' })),
+    );
+  }, 60_000);
+
+  it('leaves histories that all replay', async () => {
+    expect(await rig.replayAll()).toBe(7);
+  }, 60_000);
+});
