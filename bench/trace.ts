@@ -3,16 +3,21 @@
  * events, verified offline from its bytes as `rok verify` does it. PostgreSQL keeps every commit, as in production.
  */
 import { hash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { JSONWebKeySet } from 'jose';
 import { loginUrls, migrateForTests, openAdmin } from '../test/stack/databases.js';
 import { temporaryFolder, testPasswords, testPostgres } from '../test/stack/servers.js';
 import { newRun } from '../test/audit/facts.js';
 import { runIdOf, type RunId } from '../src/domain/ids.js';
+import { verifyBundle } from '../src/audit/verify.js';
 import { encodeEvents } from '../src/observe/trace-facade.js';
 import { appendEvents } from '../src/observe/trace-store.js';
 import { openDatabase } from '../src/platform/database.js';
 import { percentile, type Benchmark } from './figures.js';
-import { verifyMillion } from './trace-verify.js';
 
 const RUNS = 400;
 const LANES = 24;
@@ -20,7 +25,7 @@ const LANES = 24;
 /** @param options.runs seconds of appending */
 export async function trace({ runs: seconds = 15 }: { readonly runs?: number }): Promise<Benchmark> {
   const appended = await appends(seconds);
-  const verified = await verifyMillion((bytes) => hash('sha256', bytes, 'hex'));
+  const verified = await verifyMillion();
   return {
     name: 'trace',
     settings: { seconds, runs: RUNS, lanes: LANES, eventsPerBatch: 3, fsync: 'on' },
@@ -33,6 +38,25 @@ export async function trace({ runs: seconds = 15 }: { readonly runs?: number }):
     ],
     notes: [],
   };
+}
+
+/** Everything that `rok verify` does with a file, from its bytes on. */
+async function verifyMillion(): Promise<{ readonly seconds: number; readonly bytes: number }> {
+  const folder = await temporaryFolder('bench');
+  try {
+    const program = fileURLToPath(new URL('trace-million.ts', import.meta.url));
+    const [code] = (await once(fork(program, [folder], { execArgv: ['--import', 'tsx'] }), 'exit')) as [number | null];
+    if (code !== 0) throw new Error('the bundle of a million events was not written');
+    const bytes = await readFile(join(folder, 'million.json'));
+    const jwks = JSON.parse(await readFile(join(folder, 'jwks.json'), 'utf8')) as JSONWebKeySet;
+    const began = performance.now();
+    const answer = await verifyBundle(bytes, { jwks }, { sha256: (message) => hash('sha256', message, 'hex') });
+    const seconds = (performance.now() - began) / 1000;
+    if (answer.result !== 'verified') throw new Error(`it does not verify: ${JSON.stringify(answer)}`);
+    return { seconds, bytes: bytes.length };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function appends(seconds: number): Promise<{ readonly perSecond: number; readonly ms: readonly number[] }> {

@@ -43,6 +43,8 @@ BEGIN
       AND a.unit = b.unit AND a.time_window = b.time_window
       AND a.window_start = decide.window_start(b.time_window, now_at) OFFSET 0) a ON true;
     EXIT WHEN NOT missing;
+    -- A statement that changes many budgets locks them in no order: see decide.change_budgets.
+    PERFORM pg_advisory_xact_lock_shared(hashtext('decide.budgets'));
     -- Two runs may open a window at once: the second finds the first's row. The budgets are locked, so that a cap which is
     -- changed meanwhile is either read here or finds the account.
     WITH fresh AS (

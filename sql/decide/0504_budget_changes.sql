@@ -1,6 +1,17 @@
 -- A changed budget reaches the account of the window that is open. One that is over keeps the cap it had.
 SET ROLE rok_decide_owner;
 
+-- Budgets are locked in no order by a statement that changes many, and in one by a run that opens its accounts: so these two
+-- kinds take turns (decide.accounts_of takes the same lock, shared).
+CREATE FUNCTION decide.change_budgets() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('decide.budgets'));
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION decide.change_budgets() IS 'Trigger of decide.budgets; called by nobody.';
+CREATE TRIGGER change BEFORE UPDATE ON decide.budgets FOR EACH STATEMENT EXECUTE FUNCTION decide.change_budgets();
+
 CREATE FUNCTION decide.spread_budgets() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
 DECLARE

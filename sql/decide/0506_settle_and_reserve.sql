@@ -3,8 +3,9 @@ SET ROLE rok_decide_owner;
 
 -- p_settlements as for decide.settle; p_reserve as for decide.reserve, or NULL.
 -- Answer: {settled, skipped, reserved: null | what decide.reserve says}
+-- A session keeps its plans: made while a table is small they would read all of it ever after. Hence no sequential scans.
 CREATE FUNCTION decide.settle_and_reserve(p_run uuid, p_settlements jsonb, p_reserve jsonb) RETURNS jsonb
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   mine bigint[] := '{}';
   touched bigint[];

@@ -15,32 +15,42 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = observe, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
   v_head observe.heads;
+  v_known text[];
   v_new record;
   v_bytes bytea;
+  v_ids text[] := '{}';
+  v_kinds text[] := '{}';
+  v_texts bytea[] := '{}';
+  v_times timestamptz[] := '{}';
+  v_hashes bytea[] := '{}';
   v_at timestamptz;
   v_first boolean;
 BEGIN
   IF jsonb_typeof(p_events) IS DISTINCT FROM 'array' OR jsonb_array_length(p_events) NOT BETWEEN 1 AND 256 THEN
     RAISE EXCEPTION 'an append takes 1 to 256 events' USING ERRCODE = '22023';
   END IF;
-  INSERT INTO observe.heads (run_id, hash)
-    SELECT c.run_id, c.digest FROM audit.v_contracts c WHERE c.run_id = p_run
-    ON CONFLICT DO NOTHING;
   SELECT h.* INTO v_head FROM observe.heads h WHERE h.run_id = p_run FOR NO KEY UPDATE;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'no contract of run %', p_run USING ERRCODE = 'P0002';
+    INSERT INTO observe.heads (run_id, hash)
+      SELECT c.run_id, c.digest FROM audit.v_contracts c WHERE c.run_id = p_run
+      ON CONFLICT DO NOTHING;
+    SELECT h.* INTO v_head FROM observe.heads h WHERE h.run_id = p_run FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'no contract of run %', p_run USING ERRCODE = 'P0002';
+    END IF;
   END IF;
   v_first := v_head.length = 0;
+  -- A statement of its own, after the lock: what another append wrote meanwhile is seen.
+  v_known := ARRAY(SELECT o.event_id FROM observe.events o WHERE o.run_id = p_run
+    AND o.event_id = ANY (ARRAY(SELECT e.item ->> 'id' FROM jsonb_array_elements(p_events) e (item))));
 
   -- In the order given; of an id that comes twice, or is there already, the first stands.
   FOR v_new IN
-    SELECT n.id, n.kind, n.bytes
-    FROM (SELECT DISTINCT ON (e.item ->> 'id') e.item ->> 'id' AS id, e.item ->> 'kind' AS kind, e.item ->> 'bytes' AS bytes, e.place
-          FROM jsonb_array_elements(p_events) WITH ORDINALITY AS e (item, place)
-          ORDER BY e.item ->> 'id', e.place) n
-    WHERE NOT EXISTS (SELECT FROM observe.events o WHERE o.run_id = p_run AND o.event_id = n.id)
-    ORDER BY n.place
+    SELECT e.item ->> 'id' AS id, e.item ->> 'kind' AS kind, e.item ->> 'bytes' AS bytes
+    FROM jsonb_array_elements(p_events) WITH ORDINALITY AS e (item, place) ORDER BY e.place
   LOOP
+    CONTINUE WHEN v_new.id = ANY (v_known);
+    v_known := v_known || v_new.id;
     IF v_head.closed_at IS NOT NULL THEN
       RAISE EXCEPTION 'the trace of run % is closed', p_run USING ERRCODE = '55000';
     END IF;
@@ -55,15 +65,23 @@ BEGIN
     v_at := clock_timestamp();
     v_head.length := v_head.length + 1;
     v_head.hash := observe.event_hash(v_head.hash, v_head.length, v_at, v_bytes);
-    INSERT INTO observe.events (run_id, seq, event_id, kind, bytes, at, hash)
-      VALUES (p_run, v_head.length, v_new.id, v_new.kind, v_bytes, v_at, v_head.hash);
+    v_ids := v_ids || v_new.id;
+    v_kinds := v_kinds || v_new.kind;
+    v_texts := v_texts || v_bytes;
+    v_times := v_times || v_at;
+    v_hashes := v_hashes || v_head.hash;
     IF v_new.kind = 'run.closing' THEN
       v_head.closed_at := v_at;
     END IF;
   END LOOP;
 
-  UPDATE observe.heads h SET length = v_head.length, hash = v_head.hash, closed_at = v_head.closed_at
-    WHERE h.run_id = p_run AND h.length < v_head.length;
+  IF cardinality(v_ids) > 0 THEN
+    INSERT INTO observe.events (run_id, seq, event_id, kind, bytes, at, hash)
+      SELECT p_run, v_head.length - cardinality(v_ids) + n.place, n.event_id, n.kind, n.bytes, n.at, n.hash
+      FROM unnest(v_ids, v_kinds, v_texts, v_times, v_hashes) WITH ORDINALITY AS n (event_id, kind, bytes, at, hash, place);
+    UPDATE observe.heads h SET length = v_head.length, hash = v_head.hash, closed_at = v_head.closed_at
+      WHERE h.run_id = p_run;
+  END IF;
   IF v_first AND v_head.length > 0 THEN
     PERFORM audit.ack(p_run, 'logs', 'start_trace', 'done', '{"table": "observe.events", "seq": 1}');
   END IF;

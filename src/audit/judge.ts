@@ -3,7 +3,7 @@
  * page's data cannot be read halves it down to the one run that is at fault, so that one bad row delays nobody.
  */
 import { runIdOf, uuidOf, type RunId } from '../domain/ids.js';
-import type { Sql } from '../domain/sql.js';
+import type { Database } from '../domain/sql.js';
 import type { VerdictStatus } from '../domain/verdict.js';
 
 export const PAGE = 500;
@@ -28,14 +28,14 @@ type JudgedRow = {
  * @throws whatever is not an error of the data: lost connections and timeouts are tried again by whoever calls
  */
 export async function judgeDue(
-  sql: Sql,
+  database: Database,
   options: { readonly runs?: readonly RunId[]; readonly page?: number } = {},
 ): Promise<readonly Judged[]> {
   const page = options.page ?? PAGE;
   const runs = options.runs?.map(uuidOf) ?? null;
   const judged: Judged[] = [];
   for (;;) {
-    const { looked, full } = await judgePage(sql, runs, page);
+    const { looked, full } = await judgePage(database, runs, page);
     judged.push(...looked);
     // What an ack holds just now is skipped and due the next time, so a page that is not full is the last one.
     if (!full) return judged;
@@ -44,20 +44,20 @@ export async function judgeDue(
 
 type Page = { readonly looked: readonly Judged[]; readonly full: boolean };
 
-async function judgePage(sql: Sql, runs: readonly string[] | null, page: number): Promise<Page> {
+async function judgePage(database: Database, runs: readonly string[] | null, page: number): Promise<Page> {
   try {
-    const looked = await judge(sql, runs, page);
+    const looked = await judge(database, runs, page);
     return { looked, full: looked.length >= page };
   } catch (error) {
     if (dataError(error) === null) throw error;
-    const due = await sql.query<{ run_id: string }>(
+    const due = await database.query<{ run_id: string }>(
       `SELECT run_id FROM audit.contracts
        WHERE judge_after <= clock_timestamp() AND ($1::uuid[] IS NULL OR run_id = ANY ($1))
        ORDER BY judge_after LIMIT $2`,
       [runs, page],
     );
     const looked = await halve(
-      sql,
+      database,
       due.map((row) => row.run_id),
     );
     // A page of which nothing could be judged would come again and again.
@@ -65,33 +65,36 @@ async function judgePage(sql: Sql, runs: readonly string[] | null, page: number)
   }
 }
 
-async function halve(sql: Sql, runs: readonly string[]): Promise<readonly Judged[]> {
+async function halve(database: Database, runs: readonly string[]): Promise<readonly Judged[]> {
   if (runs.length === 0) return [];
   try {
-    return await judge(sql, runs, runs.length);
+    return await judge(database, runs, runs.length);
   } catch (error) {
     const state = dataError(error);
     if (state === null) throw error;
     const [only] = runs;
-    if (runs.length === 1 && only !== undefined) return judgeError(sql, only, state);
+    if (runs.length === 1 && only !== undefined) return judgeError(database, only, state);
     const middle = Math.ceil(runs.length / 2);
-    return [...(await halve(sql, runs.slice(0, middle))), ...(await halve(sql, runs.slice(middle)))];
+    return [...(await halve(database, runs.slice(0, middle))), ...(await halve(database, runs.slice(middle)))];
   }
 }
 
-async function judge(sql: Sql, runs: readonly string[] | null, limit: number): Promise<readonly Judged[]> {
-  const rows = await sql.query<JudgedRow>('SELECT run_id, revision, status, written FROM audit.judge($1::uuid[], $2)', [
-    runs,
-    limit,
-  ]);
+/**
+ * In a transaction, because after an error only the end of one says that its locks are gone: the halves of a page would
+ * otherwise be skipped as locked by the page.
+ */
+async function judge(database: Database, runs: readonly string[] | null, limit: number): Promise<readonly Judged[]> {
+  const rows = await database.transaction((sql) =>
+    sql.query<JudgedRow>('SELECT run_id, revision, status, written FROM audit.judge($1::uuid[], $2)', [runs, limit]),
+  );
   return rows.map(asJudged);
 }
 
-async function judgeError(sql: Sql, run: string, state: string): Promise<readonly Judged[]> {
-  const rows = await sql.query<JudgedRow>('SELECT run_id, revision, status, written FROM audit.judge_error($1, $2)', [
-    run,
-    state,
-  ]);
+async function judgeError(database: Database, run: string, state: string): Promise<readonly Judged[]> {
+  const rows = await database.query<JudgedRow>(
+    'SELECT run_id, revision, status, written FROM audit.judge_error($1, $2)',
+    [run, state],
+  );
   return rows.map(asJudged);
 }
 

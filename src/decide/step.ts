@@ -62,11 +62,10 @@ export async function decideStep(sql: Sql, given: Deciders, caller: Caller, requ
     }),
   ]);
   const deciders = { ...given, ...(await given.sets.of(sql, row.policy_set)) };
-  if (facts.existing !== null) {
-    if (facts.existing.action_digest === action) return repeat(facts, row, action);
-    return { kind: 'conflict', nextAttempt: await voidAndCount(sql, deciders, request) };
-  }
+  if (facts.existing?.action_digest === action) return repeat(facts, row, action);
+  // Closed before conflict: the latch's own decision has a number that a late step may ask for.
   if (!admits(row.phase, intent)) return { kind: 'closed', phase: row.phase, outcome: row.outcome };
+  if (facts.existing !== null) return { kind: 'conflict', nextAttempt: await voidAndCount(sql, deciders, request) };
 
   const over = facts.open.filter((warrant) => warrant.turn < request.turn || warrant.step === intent.step);
   const settling = (await fence(sql, run, over)) ? stillOver(await openWarrants(sql, run), request) : over;

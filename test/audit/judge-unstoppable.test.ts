@@ -35,7 +35,7 @@ beforeAll(async () => {
   worker = await startAudit({
     config: loadConfig(env),
     temporal: temporalSettings(env),
-    log: createLogger({ level: 'silent' }),
+    log: createLogger({ level: 'warn' }),
     metrics,
     sweepMs: SWEEP_MS,
   });

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig.close());
 
-const numRuns = proofSize({ quick: 25, full: 400 });
+const numRuns = proofSize({ quick: 25, full: 250 });
 const seed = Number(process.env['SEED'] ?? '7');
 
 /** Which statement it does not live to make; most live. */
