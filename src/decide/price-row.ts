@@ -68,7 +68,7 @@ type Found = Map<string, { readonly text: string; readonly cost: Rational }>;
 
 function addCost(costs: Found, name: string, value: unknown, from?: number): void {
   const [, base, above] = ABOVE.exec(name) ?? [null, name, '0'];
-  if (base === undefined || !(Object.hasOwn(NAMES, base) || base === PER_REQUEST)) return;
+  if (!(Object.hasOwn(NAMES, base) || base === PER_REQUEST)) return;
   // Says of some rows that there is no such cost.
   if (value === null) return;
   if (typeof value !== 'number' && typeof value !== 'string') return refuse(`\`${name}\` is not a number`);

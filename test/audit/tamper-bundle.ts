@@ -39,8 +39,10 @@ const edited = (text: string, random: Random): string => {
 };
 const nameOf = (kind: RecordKind, text: string): string =>
   `${RECORD_KINDS[kind]} ${recordKey(JSON.parse(text) as { readonly n: number })}`;
-const withList = (bundle: Bundle, kind: RecordKind | 'trace', list: readonly unknown[]): Bundle =>
-  ({ ...bundle, [kind]: list });
+const withList = (bundle: Bundle, kind: RecordKind | 'trace', list: readonly unknown[]): Bundle => ({
+  ...bundle,
+  [kind]: list,
+});
 
 const byText = (change: (text: string, random: Random) => string | null, names = ''): Change => {
   return ({ bundle }, random) => {
