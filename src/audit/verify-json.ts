@@ -51,6 +51,12 @@ const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, COMMA, COLON] = [
   34, 92, 91, 93, 123, 125, 44, 58,
 ] as const;
 
+const WORDS = [
+  ['null', null],
+  ['true', true],
+  ['false', false],
+] as const;
+
 function readValue(source: Source, depth: number): unknown {
   skipSpace(source);
   const { text, at } = source;
@@ -62,11 +68,7 @@ function readValue(source: Source, depth: number): unknown {
     case OPEN_LIST:
       return readList(source, depth);
   }
-  for (const [word, value] of [
-    ['null', null],
-    ['true', true],
-    ['false', false],
-  ] as const) {
+  for (const [word, value] of WORDS) {
     if (!text.startsWith(word, at)) continue;
     source.at += word.length;
     return value;

@@ -13,7 +13,7 @@ type Ending = {
   readonly options?: StartOptions;
   /** What befalls it from outside while the model works. */
   readonly harm?: (rig: FaultRig, handle: RunHandle) => Promise<unknown>;
-  readonly end: { readonly phase: string; readonly outcome: string };
+  readonly end: { readonly phase: string; readonly outcome: unknown };
   readonly decisions: readonly string[];
   readonly notes: readonly unknown[];
   /** As Temporal said of a workflow that closed under its run. */
@@ -23,7 +23,9 @@ type Ending = {
 const start = '0.1 run.start allow';
 const call = '1.1 model.call allow';
 const outcome = '2.1 run.outcome allow';
-const failed = (as: string): Ending['end'] => ({ phase: 'FAILED', outcome: as });
+const failed = (as: unknown): Ending['end'] => ({ phase: 'FAILED', outcome: as });
+/** Whoever is first: the run's own timer, or the sweep that tells it to finalize. */
+const expired: unknown = expect.stringMatching(/^(expired|forced)$/);
 /** Whoever is first: the executor that was told to stop, or the close that waits for nobody. */
 const unknown: unknown = expect.stringMatching(/^UNKNOWN_RESULT step 1 attempt 1: (aborted|fenced)$/);
 
@@ -60,7 +62,7 @@ const ENDINGS: readonly Ending[] = [
   {
     how: 'past its own deadline',
     agent: 'clerk',
-    end: failed('expired'),
+    end: failed(expired),
     decisions: [start, call, outcome],
     notes: [unknown],
   },
