@@ -6,7 +6,7 @@ import { canonicalJson } from '../../src/domain/canonical-json.js';
 import type { Json } from '../../src/domain/json.js';
 import type { OpenDatabase } from '../../src/platform/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
-import { aRun, newRun, TRACE_ACK } from './facts.js';
+import { aRun, FOUR, newRun, TRACE_ACK } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';
 import { plant } from './plant.js';
 
@@ -127,6 +127,58 @@ describe('declaring', () => {
       [run],
     );
     expect(rows).toEqual([{ after: 7 }]);
+  });
+  it("takes an expectation of one's own by registration: missing without its ack, kept with it", async () => {
+    await stack.admin.query(
+      `INSERT INTO audit.templates (name, tenant, agent, domain, action, condition, due, due_after)
+       VALUES ('summary-mailed', 'initech', 'refund-desk', 'policies', 'mail_summary', 'always', 'finalize', '0')`,
+    );
+    const [own, others] = [newRun(), newRun()];
+    await declare(own, null, 'initech', 'refund-desk');
+    await declare(others, null, 'initech', 'desk');
+    const promised = (run: string) =>
+      stack.admin.query<{ action: string }>('SELECT action FROM audit.v_expectations WHERE run_id = $1 ORDER BY n', [
+        run,
+      ]);
+    expect((await promised(own)).map((one) => one.action)).toContain('mail_summary');
+    expect((await promised(others)).map((one) => one.action)).not.toContain('mail_summary');
+
+    const summary = {
+      domain: 'policies',
+      action: 'mail_summary',
+      condition: 'always',
+      due: 'finalize',
+      dueMs: 0,
+    } as const;
+    const [kept, missed] = [aRun(), aRun()].map((one) => ({ ...one, expectations: [...FOUR, summary] }));
+    if (kept === undefined || missed === undefined) throw new Error('two were made');
+    await plant(stack.admin, [kept, missed]);
+    await ack(logins.execute, kept.run, 'policies', 'mail_summary', 'done', { table: 'execute.evaluations' });
+    await judgeDue(logins.audit);
+    const verdicts = await verdictsOf(stack.admin, [kept.run, missed.run]);
+    expect(verdicts.map((one) => one?.status)).toEqual(['COMPLETE', 'INCOMPLETE']);
+    expect(verdicts[1]?.findings.map(({ code, subject }) => [code, subject])).toEqual([
+      ['MISSING', 'policies/mail_summary'],
+    ]);
+  });
+  it('refuses an expectation without a due time, after the end, or of finalize_run with a condition', async () => {
+    const insert = `INSERT INTO audit.templates (name, domain, action, condition, due, due_after) VALUES ('own', 'policies', $1, $2, $3, $4)`;
+    for (const [values, code] of [
+      [['mail_summary', 'always', 'open', null], '23502'],
+      [['mail_summary', 'always', null, '0'], '23502'],
+      [['mail_summary', 'always', 'never', '0'], '23514'],
+      [['mail_summary', 'always', 'finalize', '1 second'], '23514'],
+      [['finalize_run', 'if_failed', 'finalize', '0'], '23514'],
+    ] as const)
+      await expect(stack.admin.query(insert, values)).rejects.toMatchObject({ code });
+    const run = newRun();
+    await declare(run);
+    await expect(
+      stack.admin.query(
+        `INSERT INTO audit.expectations (run_id, n, domain, action, condition, due, due_at) VALUES ($1, 9, 'logs', 'own', 'always', 'open', NULL)`,
+        [run],
+      ),
+    ).rejects.toMatchObject({ code: '23502' });
   });
   it("is the deciders' alone", async () => {
     for (const login of [logins.execute, logins.observe, logins.audit, logins.read])
