@@ -114,15 +114,17 @@ describe('a backend that dies', () => {
     let statement = 0;
     let died = false;
     const die = async (sql: Sql): Promise<void> => {
+      // Said first: what was sent together with this statement fails while the server is still at it.
+      died = true;
       const [me] = await sql.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
       await rig.stack.admin.query('SELECT pg_terminate_backend($1, 5000)', [me?.pid]);
-      died = true;
     };
     const done = rig.decide.transaction(async (sql) => {
       await act({
         query: async <R extends object>(text: string, values?: readonly unknown[]) => {
-          if (statement === at) await die(sql);
+          const mine = statement;
           statement += 1;
+          if (mine === at) await die(sql);
           return sql.query<R>(text, values);
         },
       });
