@@ -8,6 +8,7 @@ export default {
   globalTeardown: '<rootDir>/test/stack/global-teardown.mjs',
   setupFiles: ['<rootDir>/test/setup.ts'],
   testTimeout: 60_000,
+  maxWorkers: 2,
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
