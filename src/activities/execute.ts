@@ -47,7 +47,7 @@ function ofTemporal(): InFlight {
 
 /** Heartbeats are how Temporal tells a call in flight to stop, and how it learns that this worker died. */
 async function beating<T>(inFlight: InFlight, work: (inFlight: InFlight) => Promise<T>): Promise<T> {
-  inFlight.heartbeat();
+  // Not at once: most steps end before the first beat, and each beat is a request that the completion has to wait for.
   const beat = setInterval(() => {
     inFlight.heartbeat();
   }, HEARTBEAT_MS);

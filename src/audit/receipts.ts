@@ -30,7 +30,7 @@ export async function signVerdicts(database: Database, signer: Signer, run?: Run
 }
 
 async function signBatch(sql: Sql, signer: Signer, chain: string, run: RunId | undefined): Promise<number> {
-  await sql.query(
+  void sql.query(
     `INSERT INTO audit.receipt_heads (tenant, n, hash) VALUES ($1, 0, decode($2, 'hex')) ON CONFLICT DO NOTHING`,
     [chain, NO_RECEIPT],
   );
@@ -52,7 +52,7 @@ async function signBatch(sql: Sql, signer: Signer, chain: string, run: RunId | u
     rows.push({ run_id: uuidOf(unsigned.run), revision: unsigned.verdict.revision, n: n.toString(), jws, hash, prev });
     prev = hash;
   }
-  await sql.query(
+  void sql.query(
     `WITH fresh AS (
        SELECT * FROM jsonb_to_recordset($2::jsonb)
          AS r (run_id uuid, revision integer, n bigint, jws text, hash text, prev text)
@@ -63,10 +63,6 @@ async function signBatch(sql: Sql, signer: Signer, chain: string, run: RunId | u
      DELETE FROM audit.unsigned u USING fresh f WHERE (u.run_id, u.revision) = (f.run_id, f.revision)`,
     [chain, JSON.stringify(rows)],
   );
-  await sql.query(`UPDATE audit.receipt_heads SET n = $2, hash = decode($3, 'hex') WHERE tenant = $1`, [
-    chain,
-    n,
-    prev,
-  ]);
+  void sql.query(`UPDATE audit.receipt_heads SET n = $2, hash = decode($3, 'hex') WHERE tenant = $1`, [chain, n, prev]);
   return rows.length;
 }

@@ -11,7 +11,10 @@ export interface Sql {
 
 /** A pool. `query` outside of `transaction` is a transaction of its own. */
 export interface Database extends Sql {
-  /** Commits what `work` did, or nothing of it; when `signal` aborts, the connection is destroyed and the call rejects at once. */
+  /**
+   * Commits what `work` did, or nothing of it. A statement that `work` does not wait for travels with the commit, and fails it
+   * where it fails; when `signal` aborts, the connection is destroyed and the call rejects at once.
+   */
   transaction<T>(work: (sql: Sql) => Promise<T>, options?: { readonly signal?: AbortSignal }): Promise<T>;
   close(): Promise<void>;
 }

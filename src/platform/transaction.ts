@@ -5,10 +5,12 @@
 import { createHash } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import type { Sql } from '../domain/sql.js';
+import { sqlState } from './postgres-error.js';
 
 /** Statements are literals of the code, so there are few; each is parsed and planned once per connection under its name. */
 const names = new Map<string, string>();
 const MAX_NAMES = 1_000;
+const IN_FAILED_TRANSACTION = '25P02';
 
 function nameOf(text: string): string | undefined {
   const known = names.get(text);
@@ -54,13 +56,40 @@ async function run<T>(client: PoolClient, work: (sql: Sql) => Promise<T>, isAbor
   // Pipelined: BEGIN travels with the first statement, which saves a round trip on every transaction.
   const begun = client.query('BEGIN');
   begun.catch(() => undefined);
-  const result = await work(sqlOn(client));
-  await begun;
+  const { sql, latest } = noting(sqlOn(client));
+  const result = await work(sql);
   if (isAborted()) throw new Error('aborted before commit');
-  const { command } = await client.query('COMMIT');
+  const committed = client.query('COMMIT');
+  committed.catch(() => undefined);
+  await begun;
+  // A statement that `work` did not wait for fails here.
+  await latest();
+  const { command } = await committed;
   // PostgreSQL answers ROLLBACK, without an error, when a statement had failed and `work` swallowed that.
   if (command !== 'COMMIT') throw new Error('rolled back: a statement of the transaction had failed');
   return result;
+}
+
+/**
+ * Statements of one connection are run in order: when the latest is through, all are. After one that failed, all others are
+ * refused; who waited only for those is told of the first.
+ */
+function noting(inner: Sql): { readonly sql: Sql; readonly latest: () => Promise<unknown> } {
+  let latest: Promise<unknown> = Promise.resolve();
+  let first: unknown;
+  const sql: Sql = {
+    query(text, values) {
+      const asked = inner.query<never>(text, values).catch((error: unknown) => {
+        first ??= error;
+        throw sqlState(error) === IN_FAILED_TRANSACTION ? first : error;
+      });
+      // Who does not wait for it hears of it from the commit.
+      asked.catch(() => undefined);
+      latest = asked;
+      return asked;
+    },
+  };
+  return { sql, latest: () => latest };
 }
 
 function abortion(signal: AbortSignal | undefined): { readonly promise: Promise<never>; forget(): void } {

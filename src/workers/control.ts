@@ -31,6 +31,7 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
       namespace: temporal.namespace,
       taskQueue: 'rok-control',
       workflowsPath: extensions?.workflowsPath ?? moduleFile('../workflows/index.js', import.meta.url),
+      bundlerOptions: { preloadModules: [moduleFile('../workflows/preload.js', import.meta.url)] },
       activities: {
         ...decideHands,
         ...observeHands,

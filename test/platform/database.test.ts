@@ -80,8 +80,31 @@ describe('a transaction', () => {
       await sql.query('INSERT INTO desk.notes VALUES ($1)', ['swallowed']);
       await sql.query('SELECT 1/0').catch(() => undefined);
     });
-    await expect(swallowing).rejects.toThrow('rolled back: a statement of the transaction had failed');
+    await expect(swallowing).rejects.toMatchObject({ code: '22012' });
     expect(await notes()).toEqual([{ text: 'kept' }]);
+  });
+
+  it('given statements that nobody waits for, commits them too, or fails with the first that failed', async () => {
+    await database.transaction((sql) => {
+      void sql.query('INSERT INTO desk.notes VALUES ($1)', ['unwaited']);
+      return Promise.resolve();
+    });
+    expect(await notes()).toContainEqual({ text: 'unwaited' });
+
+    const failing = database.transaction(async (sql) => {
+      void sql.query('INSERT INTO desk.notes VALUES ($1)', ['lost']);
+      void sql.query('SELECT 1 / $1::int', [0]);
+      await sql.query('SELECT $1::int', [1]);
+    });
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+    const failingLast = database.transaction((sql) => {
+      void sql.query('INSERT INTO desk.notes VALUES ($1)', ['lost']);
+      void sql.query('SELECT 1 / $1::int', [0]);
+      return Promise.resolve();
+    });
+    await expect(failingLast).rejects.toMatchObject({ code: '22012' });
+    expect(await notes()).not.toContainEqual({ text: 'lost' });
+    await stack.admin.query(`DELETE FROM desk.notes WHERE text = 'unwaited'`);
   });
 
   it('given an abort while a statement waits, rejects at once, destroys the connection and keeps nothing', async () => {
