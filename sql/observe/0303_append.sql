@@ -2,21 +2,23 @@
 SET ROLE rok_observe_owner;
 
 CREATE FUNCTION observe.event_hash(p_prev bytea, p_seq bigint, p_at timestamptz, p_bytes bytea) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
   SELECT sha256(convert_to('rok.trace.v1', 'UTF8') || p_prev || int8send(p_seq)
     || int8send((extract(epoch FROM p_at) * 1000000)::bigint) || p_bytes)
 $$;
 COMMENT ON FUNCTION observe.event_hash(bytea, bigint, timestamptz, bytea) IS
   'Hash of one event: tag, previous hash, number, time in microseconds since 1970, bytes. For observe.append only.';
--- Nobody else: whoever verifies computes it on its own.
+-- Nobody else: whoever verifies computes it on its own. STABLE, as `extract` is, because only then is it planned into its caller.
 
-CREATE FUNCTION observe.append(p_run uuid, p_events jsonb) RETURNS TABLE (length bigint, hash bytea)
+CREATE FUNCTION observe.append(p_run uuid, p_events jsonb, OUT length bigint, OUT hash bytea)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = observe, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
   v_head observe.heads;
   v_known text[];
-  v_new record;
+  v_id text;
+  v_kind text;
+  v_text text;
   v_bytes bytea;
   v_ids text[] := '{}';
   v_kinds text[] := '{}';
@@ -45,32 +47,32 @@ BEGIN
     AND o.event_id = ANY (ARRAY(SELECT e.item ->> 'id' FROM jsonb_array_elements(p_events) e (item))));
 
   -- In the order given; of an id that comes twice, or is there already, the first stands.
-  FOR v_new IN
-    SELECT e.item ->> 'id' AS id, e.item ->> 'kind' AS kind, e.item ->> 'bytes' AS bytes
-    FROM jsonb_array_elements(p_events) WITH ORDINALITY AS e (item, place) ORDER BY e.place
-  LOOP
-    CONTINUE WHEN v_new.id = ANY (v_known);
-    v_known := v_known || v_new.id;
+  FOR v_place IN 0 .. jsonb_array_length(p_events) - 1 LOOP
+    v_id := p_events -> v_place ->> 'id';
+    v_kind := p_events -> v_place ->> 'kind';
+    v_text := p_events -> v_place ->> 'bytes';
+    CONTINUE WHEN v_id = ANY (v_known);
+    v_known := v_known || v_id;
     IF v_head.closed_at IS NOT NULL THEN
       RAISE EXCEPTION 'the trace of run % is closed', p_run USING ERRCODE = '55000';
     END IF;
     -- Canonical JSON sorts body, id, kind, so the end names the event. Compared as text, because reading a member would
     -- unescape the body, and PostgreSQL refuses an escaped NUL there; the cast alone only checks that it is JSON.
-    IF v_new.bytes::json IS NULL OR v_new.bytes NOT LIKE '{"body":%'
-       OR right(v_new.bytes, length(v_new.id) + length(v_new.kind) + 19)
-         IS DISTINCT FROM format(',"id":"%s","kind":"%s"}', v_new.id, v_new.kind) THEN
-      RAISE EXCEPTION 'event % is not what its bytes say', v_new.id USING ERRCODE = '22023';
+    IF v_text::json IS NULL OR v_text NOT LIKE '{"body":%'
+       OR right(v_text, length(v_id) + length(v_kind) + 19)
+         IS DISTINCT FROM format(',"id":"%s","kind":"%s"}', v_id, v_kind) THEN
+      RAISE EXCEPTION 'event % is not what its bytes say', v_id USING ERRCODE = '22023';
     END IF;
-    v_bytes := convert_to(v_new.bytes, 'UTF8');
+    v_bytes := convert_to(v_text, 'UTF8');
     v_at := clock_timestamp();
     v_head.length := v_head.length + 1;
     v_head.hash := observe.event_hash(v_head.hash, v_head.length, v_at, v_bytes);
-    v_ids := v_ids || v_new.id;
-    v_kinds := v_kinds || v_new.kind;
+    v_ids := v_ids || v_id;
+    v_kinds := v_kinds || v_kind;
     v_texts := v_texts || v_bytes;
     v_times := v_times || v_at;
     v_hashes := v_hashes || v_head.hash;
-    IF v_new.kind = 'run.closing' THEN
+    IF v_kind = 'run.closing' THEN
       v_head.closed_at := v_at;
     END IF;
   END LOOP;
@@ -85,7 +87,8 @@ BEGIN
   IF v_first AND v_head.length > 0 THEN
     PERFORM audit.ack(p_run, 'logs', 'start_trace', 'done', '{"table": "observe.events", "seq": 1}');
   END IF;
-  RETURN QUERY SELECT v_head.length, v_head.hash;
+  append.length := v_head.length;
+  append.hash := v_head.hash;
 END $$;
 COMMENT ON FUNCTION observe.append(uuid, jsonb) IS
   'Appends events [{id, kind, bytes}] under the head''s lock; rok_observe only, which may write the trace in no other way. An id already there is a no-op; after run.closing nothing new is taken.';

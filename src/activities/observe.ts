@@ -1,9 +1,9 @@
-/** The observing power's only hands: one local activity, one statement. */
+/** The observing power's only hands: one local activity, one append. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { ObserveActivities } from '../domain/protocol/observe.js';
 import type { Database } from '../domain/sql.js';
 import { encodeEvents } from '../observe/trace-facade.js';
-import { appendEvents } from '../observe/trace-store.js';
+import { openTraceStore } from '../observe/trace-store.js';
 
 export interface ObserveLog {
   warn(fields: object, message: string): void;
@@ -26,6 +26,7 @@ const FINAL: Readonly<Record<string, string>> = {
 };
 
 export function createObserveActivities(deps: ObserveActivityDeps): ObserveActivities {
+  const append = openTraceStore(deps.database);
   const signal = deps.signal ?? (() => Context.current().cancellationSignal);
   return {
     'observe.append': async ({ run, events }) => {
@@ -33,8 +34,8 @@ export function createObserveActivities(deps: ObserveActivityDeps): ObserveActiv
       if (!encoded.ok) throw ApplicationFailure.nonRetryable(encoded.problem, 'event_invalid');
       try {
         signal().throwIfAborted();
-        // One statement, so its own transaction; given up, it may still be done, and appending again is a no-op.
-        const head = await appendEvents(deps.database, run, encoded.events);
+        // Given up, it may still be done, and appending again is a no-op.
+        const head = await append(run, encoded.events);
         deps.metrics?.appended(events.length);
         return head;
       } catch (error) {

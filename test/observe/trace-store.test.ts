@@ -22,12 +22,14 @@ afterAll(async () => {
   await stack.drop();
 });
 
-const append = (run: RunId, events: readonly TraceEvent[]) =>
+const worker = () =>
   createObserveActivities({
     database: observe,
     log: { warn: () => undefined },
     signal: () => new AbortController().signal,
-  })['observe.append']({ run, events });
+  });
+/** By a worker of its own each time. */
+const append = (run: RunId, events: readonly TraceEvent[]) => worker()['observe.append']({ run, events });
 const event = (id: string, kind: TraceEvent['kind'] = 'step.decided', body: TraceEvent['body'] = {}): TraceEvent => ({
   id,
   kind,
@@ -160,6 +162,45 @@ describe('appending', () => {
     const rows = await eventsOf(uuid);
     expect(rows.map((row) => row.seq)).toEqual(Array.from({ length: 61 }, (_, at) => at + 1));
     expect(new Set(rows.map((row) => row.event_id)).size).toBe(61);
+  });
+});
+
+describe('appends of one worker at the same time', () => {
+  it('share commits, and each answers the head of its own run', async () => {
+    const { 'observe.append': together } = worker();
+    const runs = await Promise.all(Array.from({ length: 40 }, declaredRun));
+    const heads = await Promise.all(
+      [...runs, ...runs].map(({ run }, at) => together({ run, events: [created, event(`${at}.1.decided`)] })),
+    );
+    for (const [at, { uuid }] of runs.entries()) {
+      const rows = await eventsOf(uuid);
+      expect(rows.map((row) => row.event_id).sort()).toEqual(
+        [`${at}.1.decided`, `${at + 40}.1.decided`, 'run.created'].sort(),
+      );
+      for (const asked of [at, at + 40]) {
+        const last = rows.find((row) => row.event_id === `${asked}.1.decided`);
+        expect(heads[asked]).toEqual({ length: last?.seq, hash: last?.hash });
+      }
+    }
+    const [commits] = await stack.admin.query<{ count: number }>(
+      'SELECT count(DISTINCT xmin::text)::int AS count FROM observe.events WHERE run_id = ANY ($1::uuid[])',
+      [runs.map((one) => one.uuid)],
+    );
+    expect(commits?.count).toBeLessThan(20);
+  });
+  it('fail alone: what is refused spoils nothing that came with it', async () => {
+    const { 'observe.append': together } = worker();
+    const runs = await Promise.all(Array.from({ length: 20 }, declaredRun));
+    const [closed] = runs;
+    if (closed === undefined) throw new Error('no run');
+    await together({ run: closed.run, events: [created, closing] });
+    const answers = await Promise.allSettled([
+      ...runs.map(({ run }) => together({ run, events: [event('1.1.decided')] })),
+      together({ run: runIdOf(newRun()), events: [created] }),
+    ]);
+    expect(
+      answers.map((one) => (one.status === 'fulfilled' ? one.value.length : (one.reason as { type?: string }).type)),
+    ).toEqual(['trace_closed', ...Array.from({ length: 19 }, () => 1), 'run_unknown']);
   });
 });
 
