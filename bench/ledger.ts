@@ -3,25 +3,47 @@
  * accounts a step. PostgreSQL keeps every commit, as in production.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { budget, drift, openRun } from '../test/decide/ledger-rig.js';
 import { loginUrls, migrateForTests, openAdmin, type LoginUrls } from '../test/stack/databases.js';
-import { temporaryFolder, testPasswords, testPostgres } from '../test/stack/servers.js';
+import { temporaryFolder, testPasswords } from '../test/stack/servers.js';
+import { startPostgres } from '../src/platform/local/postgres.js';
 import { openDatabase, type OpenDatabase } from '../src/platform/database.js';
+import { COUNTING, startCounting, statementLines } from './ledger-statements.js';
 import { percentile, type Benchmark } from './figures.js';
 import type { LedgerDone, LedgerJob } from './ledger-process.js';
 
 const PROCESSES = 4;
+const WARM_UP_SECONDS = 5;
 const program = fileURLToPath(new URL('ledger-process.ts', import.meta.url));
 const LARGE = '1000000000000';
 
-type Measured = { readonly perSecond: number; readonly p50: number; readonly p99: number; readonly overspent: number };
+type Measured = {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly overspent: number;
+  readonly notes: readonly string[];
+};
+
+type Load = { readonly tenants: number; readonly lanes: number; readonly seconds: number; readonly profile: boolean };
 
 /** @param options.runs seconds for each of the two */
-export async function ledger({ runs: seconds = 20 }: { readonly runs?: number }): Promise<Benchmark> {
+export async function ledger({
+  runs: seconds = 20,
+  profile = false,
+}: {
+  readonly runs?: number;
+  readonly profile?: boolean;
+}): Promise<Benchmark> {
   const folder = await temporaryFolder('bench');
-  const postgres = await testPostgres(folder, { quick: false });
+  const postgres = await startPostgres({
+    dataDir: join(folder, 'postgres'),
+    settings: { max_connections: '300', ...(profile ? COUNTING : {}) },
+  });
   try {
     const bootstrap = await openAdmin(postgres.adminUrl('postgres'));
     await bootstrap.query('CREATE DATABASE rok_bench');
@@ -29,8 +51,8 @@ export async function ledger({ runs: seconds = 20 }: { readonly runs?: number })
     const adminUrl = postgres.adminUrl('rok_bench');
     await migrateForTests(adminUrl, testPasswords);
     const urls = loginUrls(adminUrl, testPasswords);
-    const shared = await measure(urls, adminUrl, { tenants: 1, lanes: 6, seconds });
-    const many = await measure(urls, adminUrl, { tenants: 50, lanes: 12, seconds });
+    const shared = await measure(urls, adminUrl, { tenants: 1, lanes: 6, seconds, profile });
+    const many = await measure(urls, adminUrl, { tenants: 50, lanes: 12, seconds, profile });
     return report(seconds, shared, many);
   } finally {
     await postgres.stop();
@@ -41,7 +63,7 @@ export async function ledger({ runs: seconds = 20 }: { readonly runs?: number })
 async function measure(
   urls: LoginUrls,
   adminUrl: string,
-  { tenants, lanes, seconds }: { readonly tenants: number; readonly lanes: number; readonly seconds: number },
+  { tenants, lanes, seconds, profile }: Load,
 ): Promise<Measured> {
   const decide = await openDatabase(urls.decide, { login: 'decide', applicationName: 'bench' });
   const admin = await openAdmin(adminUrl);
@@ -50,22 +72,35 @@ async function measure(
     fork(program, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
   );
   try {
-    const runs = await openRuns(decide, tenants, PROCESSES * lanes);
+    const [runs] = await Promise.all([
+      openRuns(decide, tenants, PROCESSES * lanes),
+      ...children.map((child) => once(child, 'message')),
+    ]);
     await admin.query('ANALYZE');
+    if (profile) await startCounting(admin);
     const began = performance.now();
     const done = await Promise.all(
-      children.map((child, at) => answerOf(child, { urls, seconds, runs: runs.slice(at * lanes, (at + 1) * lanes) })),
+      children.map((child, at) =>
+        answerOf(child, {
+          urls,
+          warmUpSeconds: WARM_UP_SECONDS,
+          seconds,
+          runs: runs.slice(at * lanes, (at + 1) * lanes),
+        }),
+      ),
     );
     const took = (performance.now() - began) / 1000;
     const ms = done.flatMap((one) => one.ms);
+    const notes = profile ? [`${tenants} tenants:`, ...(await statementLines(admin, ms.length))] : [];
     if (done.some(({ refused }) => refused > 0))
       throw new Error('a step was refused: the caps are too small for the time');
     if ((await drift(decide)).length > 0) throw new Error('the ledger does not agree with itself');
     return {
-      perSecond: ms.length / Math.min(took, seconds * 1.05),
+      perSecond: ms.length / Math.max(took - WARM_UP_SECONDS, seconds),
       p50: percentile(ms, 0.5),
       p99: percentile(ms, 0.99),
       overspent: await overspent(decide),
+      notes,
     };
   } finally {
     for (const child of children) child.kill();
@@ -121,6 +156,6 @@ function report(seconds: number, shared: Measured, many: Measured): Benchmark {
       { name: 'tenants50_step_p99_ms', value: many.p99, unit: 'ms' },
       { name: 'overspent_accounts', value: shared.overspent + many.overspent, unit: '', atMost: 0 },
     ],
-    notes: [],
+    notes: [...shared.notes, ...many.notes],
   };
 }

@@ -3,7 +3,9 @@ SET ROLE rok_decide_owner;
 
 -- Redeem inserts the attempt in its own transaction; the executor's login cannot.
 CREATE FUNCTION decide.redeem(p_run uuid, p_step integer, p_attempt integer, p_action_digest text, p_nonce uuid)
-RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp
+-- Its plans, those of the foreign keys too, may be made while the tables are small: a step's cost must not grow.
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   run decide.runs;
   warrant decide.reservations;

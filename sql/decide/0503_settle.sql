@@ -32,16 +32,19 @@ BEGIN
       tokens = CASE WHEN i.state = 'released' THEN 0 WHEN i.unsound OR i.state = 'forfeited' THEN w.bound_tokens
         ELSE i.tokens END,
       cost_usd = CASE WHEN i.state = 'settled' AND NOT i.unsound THEN i.cost_usd END
-    FROM item i
-    WHERE w.run_id = p_run AND w.step = i.step AND w.attempt = i.attempt
+    -- Found one by one by its key, whatever the planner thinks: a settle must not read all that the run ever reserved.
+    FROM (SELECT item.*, o.place FROM item CROSS JOIN LATERAL (SELECT o.ctid AS place FROM decide.reservations o
+      WHERE o.run_id = p_run AND o.step = item.step AND o.attempt = item.attempt OFFSET 0) o) i
+    WHERE w.ctid = i.place
       -- Settled before, or unknown: no effect, and said so by the count.
       AND ((w.state = 'issued' AND i.state = 'released') OR (w.state = 'redeemed' AND i.state IN ('settled', 'forfeited')))
     RETURNING w.step, w.attempt, w.state, w.bound_micros, w.bound_tokens, i.unsound, i.micros, i.tokens, i.calls
   ), line AS (
     SELECT l.account_id, c.step, c.attempt, c.state, l.amount, u.used
     FROM closed c
-    JOIN decide.reservation_lines l ON l.run_id = p_run AND l.step = c.step AND l.attempt = c.attempt
-    JOIN decide.accounts a USING (account_id)
+    CROSS JOIN LATERAL (SELECT l.account_id, l.amount FROM decide.reservation_lines l
+      WHERE l.run_id = p_run AND l.step = c.step AND l.attempt = c.attempt OFFSET 0) l
+    CROSS JOIN LATERAL (SELECT a.unit FROM decide.accounts a WHERE a.account_id = l.account_id OFFSET 0) a
     CROSS JOIN LATERAL (SELECT CASE
       WHEN c.state = 'released' THEN 0
       WHEN c.state = 'forfeited' THEN c.unsound::integer
