@@ -16,7 +16,7 @@ import { timelineOf } from './timeline.js';
 
 type OverheadOptions = { readonly runs: number; readonly profile: boolean };
 
-const WARM_UP = 5;
+const WARM_UP = 40;
 const IN_FLIGHT = 20;
 const BLOCKS = 3;
 const PER_BLOCK = 40;

@@ -1,8 +1,12 @@
 /** The rows that make a run: the contract first, then the run with its history, its first act and its budgets. */
 import type { Agent } from '../domain/agent.js';
 import type { Digest } from '../domain/ids.js';
+import { CanonicalJsonError } from '../domain/canonical-json.js';
+import type { Json } from '../domain/json.js';
 import type { Limits } from '../domain/limits.js';
+import { inputText, openingDigest } from '../domain/opening.js';
 import type { Profile } from '../domain/profiles.js';
+import type { RunSpec } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
 
@@ -32,7 +36,7 @@ export type NewRun = {
 /** @returns the run's deadline, milliseconds since the Unix epoch */
 export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<number> {
   const contract = await declare(sql, run);
-  await sql.query(
+  void sql.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, caller_id, workflow_id, temporal_run_id, phase, profile, spec_digest,
       agent_digest, actor, labels, limits, contract_digest, run_deadline)
     VALUES ($1, $2, $3, $4, $5, $6, 'CREATED', $7, $8, $9, $10, $11, $12, $13, $14)`,
@@ -53,13 +57,13 @@ export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<
       contract.run_deadline,
     ],
   );
-  await insertBeside(sql, caller, run);
+  insertBeside(sql, caller, run);
   return Math.floor(contract.deadline_ms);
 }
 
-async function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits, agent }: NewRun): Promise<void> {
+function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits, agent }: NewRun): void {
   const { actor } = claimant;
-  await sql.query(
+  void sql.query(
     `WITH h AS (INSERT INTO decide.histories (run_id, temporal_run_id, workflow_id, reason) VALUES ($1, $2, $3, 'open')),
       a AS (INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, allowed, reason)
         VALUES ($1, 'start', 'start', $4, $5, $6, $7, $8, $9, $10))
@@ -82,6 +86,34 @@ async function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits, 
       agent?.downgrade === undefined ? 'deny' : 'downgrade',
     ],
   );
+}
+
+/** What the opening of a run is made of, beside its spec. */
+export type OpeningFacts = {
+  readonly nonce: string;
+  /** Tokens of what the agent brings to a conversation; null where no execute worker has counted it. */
+  readonly prelude: number | null;
+};
+
+/** Commits to the input before anything of it is stored. What has no one text is left to be prepared. */
+export function insertOpening(sql: Sql, uuid: string, agent: Agent, spec: RunSpec, facts: OpeningFacts): void {
+  const input = textOf(spec.input);
+  if (input === null || facts.prelude === null) return;
+  void sql.query('INSERT INTO decide.openings (run_id, digest, nonce, token_count) VALUES ($1, $2, $3, $4)', [
+    uuid,
+    openingDigest(facts.nonce, agent.digest, input),
+    facts.nonce,
+    facts.prelude + Buffer.byteLength(input, 'utf8'),
+  ]);
+}
+
+function textOf(input: Json): string | null {
+  try {
+    return inputText(input);
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) return null;
+    throw error;
+  }
 }
 
 type Declared = { readonly digest: string; readonly run_deadline: string; readonly deadline_ms: number };

@@ -16,7 +16,7 @@ import type { Deciders } from './deciders.js';
 import { writeDecision } from './decision-row.js';
 import { openHold } from './holds.js';
 import { identify, type OpenIdentity } from './open-identity.js';
-import { insertRun, type Claimant, type NewRun } from './open-rows.js';
+import { insertOpening, insertRun, type Claimant, type NewRun, type OpeningFacts } from './open-rows.js';
 import { agentFacts, NO_COUNTERS, nothingAsked, type Snapshot } from './snapshot.js';
 
 export type OpenRequest = { readonly spec: unknown; readonly specText: string; readonly identity: OpenIdentity };
@@ -32,7 +32,7 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
   const tenant = spec?.tenant ?? request.identity.tenant;
   const agentName = spec?.agent ?? request.identity.agent;
   const agent = deciders.agents.get(agentName) ?? null;
-  const facts = await readOpenFacts(sql, tenant, agentName);
+  const facts = await readOpenFacts(sql, tenant, agentName, agent?.digest ?? null);
   const profile = stricter(facts.profile ?? deciders.profile, spec?.profile);
   const claimant = await claimantOf(sql, deciders, caller, spec, facts.now_ms, profile);
   const limits = tighten(agent?.limits ?? DEFAULT_LIMITS, spec?.limits ?? {});
@@ -53,6 +53,7 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
     ),
   };
   const deadlineMs = await insertRun(sql, caller, run);
+  if (spec !== null && agent !== null) insertOpening(sql, run.uuid, agent, spec, facts);
   const problems = [
     ...problemsOf(parsed, spec !== null && agent === null ? agentName : null, claimant),
     ...otherTenant(spec, caller),
@@ -116,7 +117,7 @@ async function decideStart(sql: Sql, deciders: Deciders, start: NewRun, snapshot
   const intent = startIntent(start.agentName, start.specDigest, 1);
   const answer = deciders.checker.check(intent, snapshot);
   const run = runIdOf(start.uuid);
-  await writeDecision(sql, {
+  writeDecision(sql, {
     run,
     intent,
     actionDigest: actionDigest(intent),
@@ -177,19 +178,21 @@ async function claimantOf(
   };
 }
 
-type OpenFacts = {
+type OpenFacts = OpeningFacts & {
   readonly now_ms: number;
   readonly profile: Profile | null;
   readonly halted: boolean;
   readonly policy_set: Digest | null;
 };
 
-async function readOpenFacts(sql: Sql, tenant: string, agent: string): Promise<OpenFacts> {
+async function readOpenFacts(sql: Sql, tenant: string, agent: string, agentDigest: Digest | null): Promise<OpenFacts> {
   const [facts] = await sql.query<OpenFacts>(
     `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
       (SELECT profile FROM decide.tenants WHERE tenant = $1) AS profile, decide.halted($1, $2) AS halted,
-      decide.policy_set_of($1) AS policy_set`,
-    [tenant, agent],
+      decide.policy_set_of($1) AS policy_set,
+      (SELECT p.token_count FROM execute.v_preludes p WHERE p.agent_digest = $3) AS prelude,
+      replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '') AS nonce`,
+    [tenant, agent, agentDigest],
   );
   if (facts === undefined) throw new Error('the database did not tell the time');
   return facts;

@@ -2,6 +2,7 @@
 import type { Agent } from '../domain/agent.js';
 import type { Ruling } from '../domain/decision.js';
 import { iso, runIdOf, type Digest } from '../domain/ids.js';
+import type { Opening } from '../domain/opening.js';
 import type { Phase } from '../domain/phases.js';
 import type { Profile } from '../domain/profiles.js';
 import type { Opened } from '../domain/protocol/decide.js';
@@ -23,6 +24,7 @@ type OpenedRow = {
   readonly expires_at: string;
   readonly remaining_ms: number;
   readonly grace_ms: number;
+  readonly opening: Opening | null;
 };
 
 export async function readOpened(sql: Sql, uuid: string, agents: ReadonlyMap<string, Agent>): Promise<Opened> {
@@ -30,7 +32,9 @@ export async function readOpened(sql: Sql, uuid: string, agents: ReadonlyMap<str
     `SELECT r.tenant, r.agent, r.profile, r.phase, r.agent_digest, r.contract_digest, r.spec_digest, r.labels, r.limits, d.body,
       c.run_deadline, c.finalize_due, c.expires_at,
       ceil(extract(epoch FROM c.run_deadline - clock_timestamp()) * 1000)::float8 AS remaining_ms,
-      (extract(epoch FROM c.finalize_due - c.run_deadline) * 1000)::float8 AS grace_ms
+      (extract(epoch FROM c.finalize_due - c.run_deadline) * 1000)::float8 AS grace_ms,
+      (SELECT jsonb_build_object('digest', o.digest, 'nonce', o.nonce, 'tokens', o.token_count)
+        FROM decide.openings o WHERE o.run_id = r.run_id) AS opening
     FROM decide.runs r JOIN audit.v_contracts c USING (run_id)
     JOIN LATERAL (SELECT body FROM decide.decisions WHERE run_id = r.run_id AND kind = 'run.start' ORDER BY attempt DESC LIMIT 1) d ON true
     WHERE r.run_id = $1`,
@@ -58,5 +62,6 @@ export async function readOpened(sql: Sql, uuid: string, agents: ReadonlyMap<str
     remainingMs: row.remaining_ms,
     graceMs: Math.round(row.grace_ms),
     labels: row.labels,
+    ...(row.opening === null ? {} : { opening: row.opening }),
   };
 }

@@ -4,10 +4,11 @@ import type { JsonObject } from './json.js';
 export const TRACE_KINDS = {
   'run.created': 'the run exists; spec and contract digests',
   'run.authorized': 'the run.start decision allowed it',
-  'run.prepared': 'input and instructions are stored; first context digest',
+  'run.prepared': 'what the first context is named by; it is stored at the latest by the first model call',
   'step.decided': 'an intent was answered; effect, reasons, digests',
   'step.executed': 'an attempt came back; status, result digest, usage',
   'hold.opened': 'the run is paused; reason, authority, until',
+  'hold.warned': 'the hold ends in 5 minutes, or less; authority, until',
   'hold.resolved': 'the hold ended; how and by whom',
   'approval.given': 'an actor approved or rejected',
   'message.refused': 'an actor asked for something it may not do',

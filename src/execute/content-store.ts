@@ -40,11 +40,13 @@ export const tokenUpperBound = (byteCount: number): number => byteCount;
 
 /** The run's salt, made by whoever asks first. */
 export async function makeSalt(sql: Sql, run: RunId): Promise<Uint8Array> {
-  const made = randomBytes(SALT_BYTES);
-  await sql.query(`INSERT INTO execute.salts (run_id, salt) VALUES ($1, $2) ON CONFLICT (run_id) DO NOTHING`, [
-    uuidOf(run),
-    made,
-  ]);
+  const [row] = await sql.query<{ salt: Buffer }>(
+    `WITH made AS (INSERT INTO execute.salts (run_id, salt) VALUES ($1, $2) ON CONFLICT (run_id) DO NOTHING RETURNING salt)
+     SELECT salt FROM made UNION ALL SELECT salt FROM execute.salts WHERE run_id = $1`,
+    [uuidOf(run), randomBytes(SALT_BYTES)],
+  );
+  // Made by another at the same time: it is there, but this statement began before it was.
+  if (row !== undefined) return row.salt;
   return loadSalt(sql, run);
 }
 

@@ -15,7 +15,12 @@ export type LoadedEntry = {
   readonly callId?: string;
   readonly skill?: string;
 };
-type ChainRow = { readonly digest: Digest; readonly base: Digest | null; readonly added: readonly ContextEntry[] };
+type ChainRow = {
+  readonly digest: Digest;
+  readonly base: Digest | null;
+  readonly added: readonly ContextEntry[];
+  readonly opening: boolean;
+};
 
 /**
  * Stores the context under its digest, with counts over the whole chain, and returns the digest. Storing it again is a
@@ -85,9 +90,9 @@ export async function loadConversation(
 }
 
 const CHAIN = `WITH RECURSIVE chain AS (
-  SELECT digest, base, added, 0 AS depth FROM execute.contexts WHERE run_id = $1 AND digest = $2
+  SELECT digest, base, added, opening, 0 AS depth FROM execute.contexts WHERE run_id = $1 AND digest = $2
   UNION ALL
-  SELECT c.digest, c.base, c.added, chain.depth + 1
+  SELECT c.digest, c.base, c.added, c.opening, chain.depth + 1
   FROM chain JOIN execute.contexts c ON c.run_id = $1 AND c.digest = chain.base)`;
 
 const contentsOf = (sql: Sql, run: RunId, ref: ContextRef): Promise<readonly ContentRow[]> =>
@@ -103,13 +108,14 @@ const contentsOf = (sql: Sql, run: RunId, ref: ContextRef): Promise<readonly Con
   );
 
 async function loadChain(sql: Sql, run: RunId, head: Digest): Promise<readonly ContextEntry[]> {
-  const rows = await sql.query<ChainRow>(`${CHAIN} SELECT digest, base, added FROM chain ORDER BY depth DESC`, [
-    uuidOf(run),
-    head,
-  ]);
+  const rows = await sql.query<ChainRow>(
+    `${CHAIN} SELECT digest, base, added, opening FROM chain ORDER BY depth DESC`,
+    [uuidOf(run), head],
+  );
   let reached: Digest | null = null;
-  for (const { digest, base, added } of rows) {
-    if (base !== reached || contextDigest({ base, added }) !== digest)
+  for (const { digest, base, added, opening } of rows) {
+    // An opening was held against its name when it was stored; its entries are hashed again like all others.
+    if (base !== reached || (!opening && contextDigest({ base, added }) !== digest))
       throw new RokError('content_changed', `context \`${digest}\` of run \`${run}\` does not have its digest`);
     reached = digest;
   }

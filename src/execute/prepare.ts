@@ -1,17 +1,16 @@
 /**
- * What a run needs before its first step: its salt, and the first context of tools, instructions and input. And the texts of
- * ROK's own that go into the conversation later. Calls nothing.
+ * What a run needs before its first step where that step cannot bring it, because nobody had counted what the agent brings:
+ * salt and first context. And the texts of ROK's own that go into the conversation later. Calls nothing.
  */
-import { canonicalJson } from '../domain/canonical-json.js';
 import { RokError } from '../domain/errors.js';
 import type { Digest } from '../domain/ids.js';
-import type { Json } from '../domain/json.js';
+import { inputText } from '../domain/opening.js';
 import type { PrepareInput, Prepared, TellInput } from '../domain/protocol/execute.js';
 import { storeContext } from './context-chain.js';
 import { contentOf, loadSalt, makeSalt, putContents } from './content-store.js';
-import { toolsText } from './conversation.js';
 import { cutText } from './cut-text.js';
 import type { ExecuteDeps } from './deps.js';
+import { openingContents, openingEntries } from './opening.js';
 import { agentOf } from './step.js';
 
 const TOLD_BYTES = 4_096;
@@ -24,18 +23,10 @@ export async function prepare(
   const agent = agentOf(deps, name, agentDigest);
   if (!deps.registry.serves(agent.model))
     throw new RokError('model_unknown', `no provider of this worker serves \`${agent.model}\``);
-  const tools = toolsText(deps.registry.schemas(agent.skills));
   return deps.database.transaction(async (sql) => {
-    const salt = await makeSalt(sql, run);
-    const contents = [
-      contentOf(salt, 'tools', tools),
-      contentOf(salt, 'system', agent.instructions),
-      contentOf(salt, 'user', inputText(input)),
-    ];
+    const contents = openingContents(deps.registry, agent, await makeSalt(sql, run), inputText(input));
     await putContents(sql, run, contents);
-    const roles = ['tools', 'system', 'user'] as const;
-    const added = contents.map(({ digest }, at) => ({ role: roles[at] ?? 'user', content: digest }));
-    return { contextDigest: await storeContext(sql, run, { base: null, added }) };
+    return { contextDigest: await storeContext(sql, run, { base: null, added: openingEntries(contents) }) };
   });
 }
 
@@ -45,5 +36,3 @@ export async function tell({ database }: ExecuteDeps, { run, texts }: TellInput)
   await putContents(database, run, contents);
   return contents.map(({ digest }) => digest);
 }
-
-const inputText = (input: Json): string => (typeof input === 'string' ? input : canonicalJson(input));

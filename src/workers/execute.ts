@@ -1,6 +1,7 @@
 /** The execute worker: the only process with provider keys, and the only one that calls anything. */
 import { join } from 'node:path';
 import { createExecuteActivities } from '../activities/execute.js';
+import { storePreludes } from '../execute/opening.js';
 import { builtInProviders, builtInSkills, createRegistry } from '../execute/registry.js';
 import { agentsFolder, loadAgents } from '../platform/files.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
@@ -25,6 +26,7 @@ export async function startExecute(setup: WorkerSetup): Promise<RunningWorker> {
       ...(extensions?.providers ?? []),
     ],
   });
+  await storePreludes(database, registry, agents.values());
   return runWorker(
     'execute',
     {

@@ -7,7 +7,7 @@ import type { ContextRef } from '../domain/context.js';
 import type { Reason } from '../domain/decision.js';
 import type { ErrorCode } from '../domain/errors.js';
 import type { Digest } from '../domain/ids.js';
-import type { ModelAnswer, StepResult } from '../domain/protocol/execute.js';
+import type { FirstInput, ModelAnswer, StepResult } from '../domain/protocol/execute.js';
 import { RunEnded } from './ending.js';
 import type { Draft, GovernedRun, Permit } from './governed-state.js';
 import { executeStep } from './hands.js';
@@ -22,6 +22,8 @@ export type Task = {
   readonly turn: number;
   readonly draft: Draft;
   readonly context?: ContextRef;
+  /** For the first call: what its conversation begins with. */
+  readonly first?: FirstInput;
   /** Whether a call whose fate is unknown may be tried again. */
   readonly repeatable: boolean;
   readonly onDecided?: () => void;
@@ -50,7 +52,7 @@ export async function attemptUntilDone(run: GovernedRun, task: Task): Promise<Do
     task.onDecided?.();
     if (!permitted.allowed) return { status: 'denied', reasons: permitted.reasons };
     const { intent } = permitted.permit;
-    const { result, model, ...rest } = await execute(run, permitted.permit, task.context);
+    const { result, model, ...rest } = await execute(run, permitted.permit, task);
     run.executed(intent, { result, ...rest });
     if (result.status === 'succeeded')
       return { status: 'succeeded', contentDigest: result.contentDigest, ...(model === undefined ? {} : { model }) };
@@ -66,7 +68,7 @@ export async function attemptUntilDone(run: GovernedRun, task: Task): Promise<Do
   }
 }
 
-async function execute(run: GovernedRun, permit: Permit, context: ContextRef | undefined): Promise<StepResult> {
+async function execute(run: GovernedRun, permit: Permit, { context, first }: Task): Promise<StepResult> {
   const { intent, actionDigest, grant } = permit;
   const { opened } = run;
   try {
@@ -79,6 +81,7 @@ async function execute(run: GovernedRun, permit: Permit, context: ContextRef | u
       actionDigest,
       grant,
       ...(context === undefined ? {} : { context }),
+      ...(first === undefined ? {} : { first }),
     });
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;

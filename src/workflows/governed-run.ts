@@ -8,7 +8,7 @@ import { contextDigest, NO_CONTEXT } from '../domain/context.js';
 import type { Digest } from '../domain/ids.js';
 import { modelSettingsDigest } from '../domain/intent.js';
 import type { RunSpec } from '../domain/run-spec.js';
-import type { ModelAnswer, ToolCall } from '../domain/protocol/execute.js';
+import type { FirstInput, ModelAnswer, ToolCall } from '../domain/protocol/execute.js';
 import { RunEnded } from './ending.js';
 import { governed, type GovernedRun } from './governed.js';
 import { executeSafely } from './hands.js';
@@ -24,19 +24,16 @@ async function converse(run: GovernedRun, spec: RunSpec): Promise<Digest> {
   const { opened } = run;
   if (opened.agentDigest === null || opened.model === null)
     throw new RunEnded({ outcome: 'failed', detail: 'the agent is not configured' });
-  const prepared = await executeSafely['execute.prepare']({
-    run: run.run,
-    agent: opened.agent,
-    agentDigest: opened.agentDigest,
-    input: spec.input,
-  });
-  run.trace.note('run.prepared', 'run.prepared', { context: prepared.contextDigest });
+  const first = opened.opening === undefined ? undefined : { ...opened.opening, input: spec.input };
+  const begins = first?.digest ?? (await prepare(run, opened.agentDigest, spec));
+  run.trace.note('run.prepared', 'run.prepared', { context: begins });
 
-  let context: ContextRef = { base: prepared.contextDigest, added: [] };
+  let context: ContextRef = { base: begins, added: [] };
   for (;;) {
     const turn = run.nextTurn();
     const step = run.nextStep();
-    const said = await group(`turn ${turn}: model`, () => callModel(run, step, turn, context));
+    const opening = turn === 1 ? first : undefined;
+    const said = await group(`turn ${turn}: model`, () => callModel(run, { step, turn, context, opening }));
     const { answer } = said;
     if (answer.toolCalls.length === 0) {
       if (answer.truncated)
@@ -50,17 +47,32 @@ async function converse(run: GovernedRun, spec: RunSpec): Promise<Digest> {
   }
 }
 
+/** Where no execute worker had counted what the agent brings when the run was opened. */
+async function prepare({ run, opened }: GovernedRun, agentDigest: Digest, spec: RunSpec): Promise<Digest> {
+  const { agent } = opened;
+  const prepared = await executeSafely['execute.prepare']({ run, agent, agentDigest, input: spec.input });
+  return prepared.contextDigest;
+}
+
 const group = <T>(label: string, work: () => Promise<T>): Promise<T> => createEventGroup(label).withScope(work);
 
 type Said = { readonly answer: ModelAnswer; readonly contentDigest: Digest; readonly context: Digest };
 
-async function callModel(run: GovernedRun, step: number, turn: number, context: ContextRef): Promise<Said> {
+type Asked = {
+  readonly step: number;
+  readonly turn: number;
+  readonly context: ContextRef;
+  readonly opening: FirstInput | undefined;
+};
+
+async function callModel(run: GovernedRun, { step, turn, context, opening }: Asked): Promise<Said> {
   const { opened } = run;
   const named = contextDigest(context);
   const done = await attemptUntilDone(run, {
     step,
     turn,
     context,
+    ...(opening === undefined ? {} : { first: opening }),
     repeatable: true,
     draft: {
       kind: 'model.call',

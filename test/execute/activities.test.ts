@@ -121,7 +121,7 @@ describe('the activities of the executing power, on Temporal', () => {
   });
 });
 
-it('a call in flight beats once at its start and then every second', async () => {
+it('a call in flight beats every second, until it is told to stop', async () => {
   const flight = inFlight();
   const activities = createExecuteActivities({
     ...rig.deps({ providers: [silent], agents: [agent] }),

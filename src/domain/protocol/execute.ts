@@ -5,6 +5,7 @@ import type { Grant } from '../decision.js';
 import type { Digest, RunId } from '../ids.js';
 import type { Intent } from '../intent.js';
 import type { Json, JsonObject } from '../json.js';
+import type { Opening } from '../opening.js';
 import type { Outcome } from '../phases.js';
 
 export type PrepareInput = {
@@ -26,7 +27,11 @@ export type ExecuteStep = {
   readonly grant: Grant;
   /** For a model call: the conversation so far. */
   readonly context?: ContextRef;
+  /** For the first model call of a run: what its conversation begins with. */
+  readonly first?: FirstInput;
 };
+/** A run's input, and by what it is known. */
+export type FirstInput = Opening & { readonly input: Json };
 
 /** A skill call that a model asked for. `malformed` holds the stored error that goes back to the model instead of an intent. */
 export type ToolCall = {
