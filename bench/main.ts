@@ -5,6 +5,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { decide } from './decide.js';
 import { jsonOf, linesOf, passes, type Benchmark } from './figures.js';
 import { judge } from './judge.js';
 import { ledger } from './ledger.js';
@@ -14,6 +15,7 @@ import { trace } from './trace.js';
 /** `runs` means what each makes of it; not given, each has its own. */
 type Options = { readonly runs?: number; readonly profile: boolean };
 const benchmarks: Readonly<Record<string, (options: Options) => Promise<Benchmark>>> = {
+  decide,
   overhead,
   judge,
   ledger,

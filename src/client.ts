@@ -8,12 +8,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
-import type { ActorClaim } from './domain/actor.js';
+import { claimOf, type Act, type Acting } from './acting.js';
 import { RokError } from './domain/errors.js';
 import { isRunId, workflowIdOf, type Digest } from './domain/ids.js';
 import { isTerminal } from './domain/phases.js';
 import type { ActorVerb } from './domain/protocol/decide.js';
 import type { RunSpec } from './domain/run-spec.js';
+import { sendFinalize } from './finalizing.js';
 import {
   isSettled,
   openReader,
@@ -26,22 +27,13 @@ import { connectTemporal, temporalSettings } from './platform/temporal.js';
 import { fromStartError, toRokError } from './platform/temporal-failure.js';
 import type { Answer, RunResult, Steer, Steered } from './workflows/messages.js';
 
+export type { Act, Acting, Purpose } from './acting.js';
 export { RokError, type ErrorCode } from './domain/errors.js';
 export type { ActorClaim } from './domain/actor.js';
 export type { RunSpec } from './domain/run-spec.js';
 export type { Reader, RunView, StoredReceipt } from './platform/read.js';
 export type { RunResult, Steered } from './workflows/messages.js';
 
-/** What an assertion must be made for. `updateId` names the one message it is good for. */
-export type Purpose = {
-  readonly workflowId: string;
-  readonly verb: ActorVerb | 'start';
-  readonly updateId: string;
-  readonly digest?: Digest;
-};
-/** Who acts: a claim as it is, or how to get an assertion for just this act. */
-export type Acting = ActorClaim | ((purpose: Purpose) => Promise<ActorClaim>);
-export type Act = { readonly actor: Acting; readonly reason?: string; readonly updateId?: string };
 /** Without `hold` and `digest` the answer is for what is pending now; with them it must be exactly that. */
 export type AnswerAct = Act & { readonly hold?: number; readonly digest?: Digest };
 export type StartSpec = Omit<RunSpec, 'actor'> & { readonly actor: Acting };
@@ -61,8 +53,8 @@ export interface GovernedRunHandle {
   kill(act: Act): Promise<Steered>;
   approve(act: AnswerAct): Promise<Steered>;
   reject(act: AnswerAct): Promise<Steered>;
-  /** Asks the run to close; before its deadline that is noted and ignored. */
-  finalize(by: string): Promise<void>;
+  /** Asks the run to close; before its deadline that is noted and ignored, but by the assertion of one who may. */
+  finalize(by: string, act?: Act): Promise<void>;
   /** The latest; null while there is none. */
   receipt(): Promise<StoredReceipt | null>;
 }
@@ -134,9 +126,6 @@ function named(field: string, text: string): string {
   );
 }
 
-const claimOf = (actor: Acting, purpose: Purpose): Promise<ActorClaim> =>
-  typeof actor === 'function' ? actor(purpose) : Promise.resolve(actor);
-
 async function startWorkflow(client: Client, workflowId: string, spec: RunSpec): Promise<boolean> {
   const bytes = Buffer.byteLength(JSON.stringify(spec));
   if (bytes > MAX_INPUT_BYTES)
@@ -185,11 +174,7 @@ function handleOn(client: Client, workflowId: string, reader: () => Promise<Read
     },
     approve: answer('approve'),
     reject: answer('reject'),
-    async finalize(by) {
-      await handle.signal('finalize_run', { by }).catch((error: unknown) => {
-        throw toRokError(error, workflowId);
-      });
-    },
+    finalize: (by, act) => sendFinalize(handle, by, act, reader),
     async receipt() {
       const view = await status();
       return view === null ? null : (await reader()).receipt(view.run);

@@ -5,14 +5,19 @@
 import { Command } from 'commander';
 import { approvalAnswer } from './approval-answer.js';
 import { approvalList } from './approval-list.js';
+import { decisionShow } from './decision-show.js';
 import { dev } from './dev.js';
 import { doctor } from './doctor.js';
 import { exportCommand } from './export.js';
 import { failureOf } from './failure.js';
+import { halt } from './halt.js';
 import { help } from './help.js';
 import { init } from './init.js';
 import { migrateCommand } from './migrate.js';
+import { policyDiff } from './policy-diff.js';
 import { policyLint } from './policy-lint.js';
+import { policyPublish } from './policy-publish.js';
+import { policyReport } from './policy-report.js';
 import { policyTest } from './policy-test.js';
 import { reconcile } from './reconcile.js';
 import { runList } from './run-list.js';
@@ -61,8 +66,11 @@ function createProgram(io: Io): Command {
   for (const register of [runStart, runList, runShow, runWatch, runWait, runSteer]) register(run);
   const approval = program.command('approval').description('what waits for an answer, and the answers');
   for (const register of [approvalList, approvalAnswer]) register(approval);
-  const policy = program.command('policy').description('check a policy set before it is deployed');
-  for (const register of [policyLint, policyTest]) register(policy);
+  const decision = program.command('decision').description('what was decided, and why');
+  decisionShow(decision);
+  halt(program);
+  const policy = program.command('policy').description('check policy sets, and put them in force');
+  for (const register of [policyLint, policyTest, policyDiff, policyPublish, policyReport]) register(policy);
   for (const register of [token, reconcile, exportCommand, verify, help]) register(program);
   return program;
 }

@@ -7,6 +7,7 @@ import { toRokError } from '../platform/temporal-failure.js';
 import { table } from './print.js';
 import { duration } from './run-wait.js';
 import { inSession } from './session.js';
+import { within } from './within.js';
 
 type Options = { readonly once?: boolean; readonly timeout: number };
 
@@ -37,24 +38,15 @@ export function reconcile(program: Command): void {
           .catch((error: unknown) => {
             throw toRokError(error, workflowId);
           });
-        const answer = (await within(started.result(), options.timeout)) as ReconcileAnswer;
+        const answer = (await within(
+          started.result(),
+          options.timeout,
+          'reconcile',
+          'see that an audit worker runs',
+        )) as ReconcileAnswer;
         if (print.json) print.object(answer);
         else print.data(table(Object.keys(answer), [Object.values(answer).map(String)]));
         return 0;
       }),
     );
-}
-
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new RokError('still_open', `reconcile did not end within ${ms / 1000} s`, 'see that an audit worker runs'),
-      );
-    }, ms);
-  });
-  return Promise.race([work, late]).finally(() => {
-    clearTimeout(timer);
-  });
 }

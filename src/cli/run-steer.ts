@@ -1,5 +1,6 @@
-/** `rok run pause | resume | cancel | kill`: four verbs of one shape. Whether the actor may is decided by the run. */
+/** `rok run pause | resume | cancel | kill | finalize`: verbs of one shape. Whether the actor may is decided by the run. */
 import type { Command } from 'commander';
+import type { Act, GovernedRunHandle, Steered } from '../client.js';
 import { RokError } from '../domain/errors.js';
 import { actorOf, withActor, type ActorOptions } from './actor.js';
 import { inSession } from './session.js';
@@ -11,11 +12,12 @@ const VERBS = {
   resume: 'go on with a run that an actor paused',
   cancel: 'end the run in an orderly way',
   kill: 'end the run now; returns when it has ended',
+  finalize: 'ask the run to close before its deadline; needs an assertion',
 } as const;
 type Verb = keyof typeof VERBS;
 
 /** What cannot be taken back is not done by accident. */
-const DESTRUCTIVE: readonly Verb[] = ['cancel', 'kill'];
+const DESTRUCTIVE: readonly Verb[] = ['cancel', 'kill', 'finalize'];
 
 export function runSteer(run: Command): void {
   for (const verb of Object.keys(VERBS) as Verb[]) steer(run, verb);
@@ -35,13 +37,18 @@ function steer(run: Command, verb: Verb): void {
         throw new RokError('usage', `\`rok run ${verb}\` ends the run for good`, 'add `--yes` and `--reason <text>`');
       const handle = await (await client()).get(name);
       const named = actorOf(options, env);
-      const steered = await handle[verb]({
-        ...named,
-        ...(options.reason === undefined ? {} : { reason: options.reason }),
-      });
+      const act = { ...named, ...(options.reason === undefined ? {} : { reason: options.reason }) };
+      const steered = await steerBy(handle, verb, act);
       if (print.json) print.object({ run: name, verb, ...steered });
-      else print.data(`${verb}: done by ${steered.actor}`);
+      else print.data(steered === null ? `${verb}: done` : `${verb}: done by ${steered.actor}`);
       return 0;
     }),
   );
+}
+
+/** Null for `finalize`, which is a signal: that it was allowed is all there is to say. */
+async function steerBy(handle: GovernedRunHandle, verb: Verb, act: Act): Promise<Steered | null> {
+  if (verb !== 'finalize') return handle[verb](act);
+  await handle.finalize('rok', act);
+  return null;
 }

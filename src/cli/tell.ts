@@ -49,6 +49,8 @@ function ofTrace({ id, kind, body }: TraceLine): string | null {
       return plain(`acted     ${text(body, 'actor')}: ${text(body, 'verb')}`);
     case 'message.refused':
       return plain(`refused   ${text(body, 'actor')}: ${text(body, 'verb')} — ${text(body, 'reason')}`);
+    case 'hold.warned':
+      return plain(`ends soon ${text(body, 'authority')} may answer until ${text(body, 'until')}`);
     case 'hold.resolved':
       return `resumed   ${text(body, 'resolution')}`;
     default:

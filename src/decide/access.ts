@@ -1,18 +1,20 @@
 /**
  * Who asks, and whether they may. An assertion is a short JWS bound to one workflow, one update and one action; its key set
- * is handed in. Roles are checked here; every refusal names actor, action and rule, and is recorded by the caller.
+ * is handed in. What a role may do the grants say; every refusal names actor, action and rule, and is recorded by the caller.
  */
 import { errors as joseErrors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import type { Actor, ActorClaim } from '../domain/actor.js';
 import type { Reason } from '../domain/decision.js';
 import { ruleId } from '../domain/ids.js';
 import { isActorClaim } from '../domain/run-spec.js';
+import type { AdminVerb } from '../domain/protocol/administer.js';
 import type { ActorVerb } from '../domain/protocol/decide.js';
+import { grants, type ActorAct } from './grants.js';
 
 /** What an assertion must be for. */
 export type ClaimPurpose = {
   readonly workflowId: string;
-  readonly verb: ActorVerb | 'start';
+  readonly verb: ActorVerb | AdminVerb | 'start';
   readonly updateId?: string;
   readonly actionDigest?: string;
   /** Database time. */
@@ -27,15 +29,17 @@ const ALGORITHMS = ['EdDSA', 'ES256'];
 const LEEWAY_S = 30;
 const LIFETIME_S = 300;
 
-const refuse = (name: string, rule: string, text: string): VerifiedClaim => ({
-  ok: false,
-  name,
-  reason: { code: 'actor_refused', rule: ruleId(rule), text },
-});
-
-/** @param keys null when the deployment has no key set: then no assertion verifies */
-export function createClaimVerifier(keys: JWTVerifyGetKey | null): ClaimVerifier {
+/**
+ * @param keys null when the deployment has no key set: then no assertion verifies
+ * @param issuer whose assertions count; of any whose key is in the set unless given
+ */
+export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuer?: string): ClaimVerifier {
   return async (claim, purpose) => {
+    const refuse = (name: string, rule: string, why: string): VerifiedClaim => ({
+      ok: false,
+      name,
+      reason: refused(name, purpose.verb, rule, why),
+    });
     // An update's claim comes from outside as it is; only a spec's was parsed.
     if (!isActorClaim(claim))
       return refuse('unknown', 'access.assertion', 'an actor is { assertion } or { local, roles? }');
@@ -56,6 +60,8 @@ export function createClaimVerifier(keys: JWTVerifyGetKey | null): ClaimVerifier
         currentDate: new Date(purpose.nowMs),
       });
       const name = payload.sub ?? 'unknown';
+      if (issuer !== undefined && payload.iss !== issuer)
+        return refuse(name, 'access.issuer', 'the assertion is of another issuer');
       if ((payload.exp ?? 0) - (payload.iat ?? 0) > LIFETIME_S)
         return refuse(name, 'access.lifetime', 'the assertion lives longer than 5 minutes');
       if (payload['verb'] !== purpose.verb)
@@ -87,36 +93,41 @@ export function createClaimVerifier(keys: JWTVerifyGetKey | null): ClaimVerifier
 }
 
 export type Asked = {
-  readonly verb: ActorVerb;
-  /** Who started the run. */
-  readonly requester: string;
+  readonly verb: ActorVerb | AdminVerb;
+  /** Who started the run; null where no run is meant. */
+  readonly requester: string | null;
   /** The pending hold's, where one is meant. */
   readonly authority?: string;
 };
 
+const ACTS = {
+  pause: 'run.pause',
+  resume: 'run.resume',
+  cancel: 'run.cancel',
+  kill: 'run.kill',
+  finalize: 'run.finalize',
+  approve: 'approval.grant',
+  reject: 'approval.grant',
+  'halt.set': 'halt.set',
+  'halt.lift': 'halt.set',
+  'policy.publish': 'policy.publish',
+} as const satisfies Record<Asked['verb'], ActorAct>;
+
+/** What the requester never does for its own run, whatever its roles. */
+const FOUR_EYES: readonly ActorAct[] = ['approval.grant', 'budget.raise'];
+
 /** Null when the actor may; else why not. */
-export function refusal(actor: Actor, asked: Asked): Reason | null {
-  const has = (...roles: readonly string[]): boolean => roles.some((role) => actor.roles.includes(role));
-  const no = (rule: string, text: string): Reason => ({
-    code: 'actor_refused',
-    rule: ruleId(rule),
-    text: `\`${actor.name}\` may not ${asked.verb}: ${text}`,
-  });
-  switch (asked.verb) {
-    case 'approve':
-    case 'reject':
-      if (actor.name === asked.requester) return no('access.four_eyes', 'who asked for the run does not answer for it');
-      // What is for operators to answer, an operator answers.
-      return has('admin', `approver:${asked.authority ?? ''}`) || (asked.authority === 'operator' && has('operator'))
-        ? null
-        : no('access.authority', `needs role approver:${asked.authority ?? ''}`);
-    case 'pause':
-    case 'resume':
-    case 'cancel':
-      return actor.name === asked.requester || has('admin', 'operator')
-        ? null
-        : no('access.operator', 'needs role operator, or to be the requester');
-    case 'kill':
-      return has('admin', 'operator') ? null : no('access.operator', 'needs role operator');
-  }
+export function refusal(actor: Actor, { verb, requester, authority }: Asked): Reason | null {
+  const act = ACTS[verb];
+  if (actor.name === requester && FOUR_EYES.includes(act))
+    return refused(actor.name, verb, 'access.four_eyes', 'who asked for the run does not answer for it');
+  const lacks = grants.lacks(actor, { act, requester, ...(authority === undefined ? {} : { authority }) });
+  return lacks === null ? null : refused(actor.name, verb, `grants/${act}`, lacks);
 }
+
+/** The sentence of every refusal: who, what, why, and by which rule. */
+export const refused = (name: string, verb: string, rule: string, why: string): Reason => ({
+  code: 'actor_refused',
+  rule: ruleId(rule),
+  text: `\`${name}\` may not ${verb}: ${why} (${rule})`,
+});

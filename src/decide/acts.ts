@@ -3,6 +3,9 @@ import type { Sql } from '../domain/sql.js';
 
 export async function usedBefore(sql: Sql, tokenId: string | undefined): Promise<boolean> {
   if (tokenId === undefined) return false;
-  const [used] = await sql.query('SELECT 1 AS used FROM decide.acts WHERE token_id = $1', [tokenId]);
+  const [used] = await sql.query(
+    `SELECT FROM decide.acts WHERE token_id = $1 UNION ALL SELECT FROM decide.admin_acts WHERE token_id = $1 LIMIT 1`,
+    [tokenId],
+  );
   return used !== undefined;
 }

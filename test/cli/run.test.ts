@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { RokClient } from '../../src/client.js';
+import { asRunId } from '../../src/domain/ids.js';
 import type { OpenHold } from '../../src/platform/read.js';
 import { createRig, eventually, saying, type Rig } from './rig.js';
 
@@ -122,6 +124,46 @@ describe('a run on the command line', () => {
     expect(await rig.rok('run', 'cancel', run, '--yes', '--reason', 'late', '--as', 'alice')).toMatchObject({
       code: 5,
     });
+  }, 120_000);
+
+  it('is finalized before its deadline by the assertion of an operator; without one that is noted and ignored', async () => {
+    const run = await start('--tenant', 'acme', '--id', 'finalized');
+    await pending(run);
+    const client = await RokClient.connect({ env: rig.env });
+    const handle = await client.get(run);
+    // Noted once, however often it is said.
+    for (const by of ['nobody', 'nobody again']) await handle.finalize(by);
+    const finalize = (...more: readonly string[]) =>
+      rig.rok('run', 'finalize', run, '--yes', '--reason', 'a drill', '--as', 'carol', ...more);
+    expect(await finalize('--role', 'operator')).toMatchObject({ code: 2, err: saying('only an assertion') });
+    expect(await finalize('--role', 'approver:finance', '--sign')).toMatchObject({
+      code: 4,
+      err: saying('`carol` may not finalize: needs role operator or role admin (grants/run.finalize)'),
+    });
+    expect(await rig.rok('run', 'wait', run, '--timeout', '1s')).toMatchObject({ code: 8 });
+    expect(await finalize('--role', 'operator', '--sign')).toMatchObject({ code: 0, out: 'finalize: done\n' });
+    const waited = await rig.rok('run', 'wait', run, '--json');
+    expect({ code: waited.code, view: json(waited.out) }).toMatchObject({
+      code: 5,
+      view: { phase: 'FAILED', outcome: 'forced', verdict: 'COMPLETE', detail: 'finalize_run by carol' },
+    });
+    const trace = await (await client.reader()).trace(asRunId(run));
+    await client.close();
+    expect(
+      trace.filter(({ id }) => id.startsWith('finalize_run.')).map(({ kind, body }) => [kind, body['actor']]),
+    ).toEqual([
+      ['message.refused', ''],
+      ['message.refused', 'carol'],
+      ['approval.given', 'carol'],
+    ]);
+    const acts = await rig.stack.admin.query(
+      `SELECT actor, allowed FROM decide.acts WHERE run_id = $1 AND verb = 'finalize' ORDER BY at`,
+      [run.slice(4)],
+    );
+    expect(acts).toEqual([
+      { actor: 'carol', allowed: false },
+      { actor: 'carol', allowed: true },
+    ]);
   }, 120_000);
 
   it('that nobody has is not found, and a bundle that is none is bad evidence', async () => {

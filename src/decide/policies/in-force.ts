@@ -2,7 +2,7 @@
  * The sets that decisions are made by: the deployed one, and published ones by digest, read when they are first met. A stored
  * set that no longer loads denies everything it is asked, and stops nothing else: halts and limits are not its work.
  */
-import { parsePolicySource } from '../../domain/policy-source.js';
+import { parsePolicySource, type PolicySource } from '../../domain/policy-source.js';
 import type { Digest } from '../../domain/ids.js';
 import type { Sql } from '../../domain/sql.js';
 import { loadPolicies, type Policies } from '../cedar.js';
@@ -13,6 +13,8 @@ export type Rules = { readonly policies: Policies; readonly checker: PolicyCheck
 export type PolicySets = {
   /** The set of this digest, and the deployed one for null. */
   of(sql: Sql, digest: Digest | null): Promise<Rules>;
+  /** Of a set that is in force nowhere; whoever loads it releases it. @throws RokError `policy_invalid` */
+  load(source: PolicySource): Rules;
 };
 
 /** Sets kept ready; the one not asked for the longest time goes first. */
@@ -21,6 +23,10 @@ const KEPT = 8;
 export function createPolicySets(deployed: Rules, custom: readonly PolicyCheck[]): PolicySets {
   const kept = new Map<Digest, Rules>();
   return {
+    load({ files, ...extras }) {
+      const policies = loadPolicies(files, extras);
+      return { policies, checker: createPolicyChecker(policies, custom) };
+    },
     async of(sql, digest) {
       if (digest === null || digest === deployed.policies.digest) return deployed;
       const known = kept.get(digest);

@@ -5,6 +5,7 @@ import type { Decision, HoldReason, HoldTerms, Reason, Ruling } from '../decisio
 import type { Digest, Iso8601, RunId } from '../ids.js';
 import type { Intent } from '../intent.js';
 import type { Json } from '../json.js';
+import type { Opening } from '../opening.js';
 import type { Outcome, Phase } from '../phases.js';
 import type { Profile } from '../profiles.js';
 
@@ -32,6 +33,8 @@ export type Opened = {
   readonly graceMs: number;
   /** The spec again, only where it parsed. */
   readonly labels: Readonly<Record<string, string>>;
+  /** The first context, where an execute worker has counted what the agent brings; else it is to be prepared. */
+  readonly opening?: Opening;
 };
 
 export type StepRequest = {
@@ -79,7 +82,7 @@ export type ResolveAnswer =
   /** Not yet due by database time. */
   | { readonly resolved: false; readonly remainingMs: number };
 
-export const ACTOR_VERBS = ['pause', 'resume', 'cancel', 'kill', 'approve', 'reject'] as const;
+export const ACTOR_VERBS = ['pause', 'resume', 'cancel', 'kill', 'finalize', 'approve', 'reject'] as const;
 export type ActorVerb = (typeof ACTOR_VERBS)[number];
 export type AccessRequest = {
   readonly run: RunId;
@@ -143,4 +146,5 @@ export type RepairAnswer =
       readonly lastStep: number;
       readonly graceMs: number;
     }
-  | { readonly adopted: false; readonly phase: Phase };
+  /** `refused` where policies denied the repair; else there was nothing to repair. */
+  | { readonly adopted: false; readonly phase: Phase; readonly refused?: readonly Reason[] };
