@@ -69,6 +69,17 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION decide.guard_phase() IS 'Trigger of decide.runs; called by nobody.';
 CREATE TRIGGER guard_phase BEFORE UPDATE ON decide.runs FOR EACH ROW EXECUTE FUNCTION decide.guard_phase();
+-- A run begins at its beginning: the deciders' login cannot enter one that was never authorised, nor one that has ended.
+CREATE FUNCTION decide.guard_beginning() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (NEW.phase, NEW.last_step, NEW.latched_at IS NULL) IS DISTINCT FROM ('CREATED', 0, true)
+     AND NOT pg_has_role(session_user, 'rok_decide_owner', 'MEMBER') THEN
+    RAISE EXCEPTION 'a run begins in phase CREATED, not in %', NEW.phase USING ERRCODE = '42501';
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION decide.guard_beginning() IS 'Trigger of decide.runs; called by nobody.';
+CREATE TRIGGER guard_beginning BEFORE INSERT ON decide.runs FOR EACH ROW EXECUTE FUNCTION decide.guard_beginning();
 CREATE TRIGGER no_delete BEFORE DELETE ON decide.runs FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.runs FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 

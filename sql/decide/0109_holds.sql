@@ -40,7 +40,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.holds FOR EACH STATEMENT EX
 CREATE TABLE decide.acts (
   run_id uuid NOT NULL REFERENCES decide.runs,
   update_id text NOT NULL CHECK (length(update_id) BETWEEN 1 AND 256),
-  verb text NOT NULL CHECK (verb IN ('start', 'pause', 'resume', 'cancel', 'kill', 'approve', 'reject')),
+  verb text NOT NULL CHECK (verb IN ('start', 'pause', 'resume', 'cancel', 'kill', 'finalize', 'approve', 'reject')),
   actor text NOT NULL,
   roles text[] NOT NULL,
   issuer text NOT NULL,

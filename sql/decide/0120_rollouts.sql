@@ -1,5 +1,5 @@
 -- Which published set is in force for whom. A tenant without a rollout of its own has that of all tenants, and where there is
--- none the set that the control worker was deployed with. An administrator writes sets and rollouts as owner.
+-- none the set that the control worker was deployed with. Written with the act that published it (0121_admin_acts.sql).
 SET ROLE rok_decide_owner;
 
 CREATE TABLE decide.rollouts (
@@ -12,7 +12,8 @@ CREATE TABLE decide.rollouts (
   at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX rollouts_latest ON decide.rollouts (tenant, rollout_id DESC);
-GRANT SELECT ON decide.rollouts TO rok_decide;
+-- The deciders publish, for an actor whom the grants let.
+GRANT SELECT, INSERT ON decide.rollouts TO rok_decide;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.rollouts FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.rollouts FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 

@@ -1,16 +1,19 @@
 /** The deciding power's hands: each act is one transaction under the run's lock, asked for by the run's own history only. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { NotThisHistory } from '../decide/run-row.js';
-import { finalize, latch, repair } from '../decide/close.js';
+import { administer } from '../decide/administer.js';
+import { finalize, latch } from '../decide/close.js';
 import type { Caller } from '../decide/caller.js';
 import type { Deciders } from '../decide/deciders.js';
 import { openRun } from '../decide/open.js';
 import { identityOf, recordRefused } from '../decide/open-identity.js';
 import { readOpened } from '../decide/opened.js';
+import { repair } from '../decide/repair.js';
 import { access, hold, nudge, resolve } from '../decide/steer.js';
 import { decideStep } from '../decide/step.js';
 import { CanonicalJsonError } from '../domain/canonical-json.js';
 import { RokError } from '../domain/errors.js';
+import type { AdministerActivities } from '../domain/protocol/administer.js';
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { Database, Sql } from '../domain/sql.js';
 
@@ -28,7 +31,11 @@ export type DecideMeasure = {
   spent(micros: bigint): void;
 };
 
-export function createDecideActivities({ database, deciders, metrics }: DecideHands): DecideActivities {
+export function createDecideActivities({
+  database,
+  deciders,
+  metrics,
+}: DecideHands): DecideActivities & AdministerActivities {
   const act = async <T>(name: string, work: (sql: Sql, caller: Caller) => Promise<T>): Promise<T> => {
     const { info, cancellationSignal: signal } = Context.current();
     const execution = info.workflowExecution;
@@ -77,6 +84,8 @@ export function createDecideActivities({ database, deciders, metrics }: DecideHa
       metrics?.spent(BigInt(final.spentMicros));
       return final;
     },
-    'decide.repair': (request) => act('decide.repair', (sql, caller) => repair(sql, caller, request)),
+    'decide.administer': (request) =>
+      act('decide.administer', (sql, caller) => administer(sql, deciders, caller.workflowId, request)),
+    'decide.repair': (request) => act('decide.repair', (sql, caller) => repair(sql, deciders, caller, request)),
   };
 }

@@ -15,25 +15,25 @@ export type Sha256 = (bytes: Uint8Array) => string;
 const TAG = new TextEncoder().encode('rok.trace.v1');
 /** Tag, previous hash, number, time. */
 const ROOM = TAG.length + 32 + 16;
-/** Bytes of an event are canonical JSON of {body, id, kind}, so its end names it. */
-const EVENT = /,"id":"([A-Za-z0-9._:/-]{1,128})","kind":"([a-z]+\.[a-z_]+)"\}$/;
+/** Bytes of an event are canonical JSON of {body, id, kind}, so its end names it. Neither name holds a quote. */
+const NAMES = /,"id":"[A-Za-z0-9._:/-]{1,128}","kind":"[a-z]+\.[a-z_]+"\}$/y;
+const CLOSING = '"kind":"run.closing"}';
 
 /** @param root hexadecimal digest of the contract @param sha256 a faster one, for those who have it */
 export function followChain(root: string, events: readonly ChainEvent[], sha256: Sha256 = sha256Hex): ChainAnswer {
   const hashOf = eventHasher(sha256);
   let hash = root;
   let closed = false;
-  for (const [index, event] of events.entries()) {
-    const seq = index + 1;
-    if (event.seq !== seq) return { ok: false, seq, problem: `event ${seq} is not there` };
+  for (let seq = 1; seq <= events.length; seq += 1) {
+    const event = events[seq - 1];
+    if (event?.seq !== seq) return { ok: false, seq, problem: `event ${seq} is not there` };
     const micros = microsOf(event.at);
     if (micros === null) return { ok: false, seq, problem: `event ${seq} has no time` };
     const follows = hashOf(hash, seq, micros, event.bytes);
     if (follows !== event.hash) return { ok: false, seq, problem: `event ${seq} is not what its hash says` };
-    const named = nameOf(event.bytes);
-    if (named === null) return { ok: false, seq, problem: `event ${seq} does not say what it is` };
+    if (!isNamed(event.bytes)) return { ok: false, seq, problem: `event ${seq} does not say what it is` };
     if (closed) return { ok: false, seq, problem: `event ${seq} follows the end of the trace` };
-    closed = named.kind === 'run.closing';
+    closed = event.bytes.endsWith(CLOSING);
     hash = follows;
   }
   return { ok: true, length: events.length, hash };
@@ -41,10 +41,12 @@ export function followChain(root: string, events: readonly ChainEvent[], sha256:
 
 export const chainRoot = (contract: string): string => contractDigest(contract);
 
-/** Null for bytes that name no event. */
-export function nameOf(bytes: string): { readonly id: string; readonly kind: string } | null {
-  const found = EVENT.exec(bytes);
-  return found === null ? null : { id: found[1] ?? '', kind: found[2] ?? '' };
+/** Where the end of an event's bytes begins that says its id and kind. */
+export const namesAt = (bytes: string): number => Math.max(0, bytes.lastIndexOf(',"id":"'));
+
+function isNamed(bytes: string): boolean {
+  NAMES.lastIndex = namesAt(bytes);
+  return NAMES.test(bytes);
 }
 
 const FORM = '0000-00-00T00:00:00.000000Z';
@@ -54,22 +56,31 @@ const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 export function microsOf(at: string): number | null {
   if (at.length !== FORM.length) return null;
   for (let place = 0; place < FORM.length; place += 1) {
-    const [code, wanted] = [at.charCodeAt(place), FORM.charCodeAt(place)];
+    const code = at.charCodeAt(place);
+    const wanted = FORM.charCodeAt(place);
     if (wanted === ZERO ? code < ZERO || code > NINE : code !== wanted) return null;
   }
-  const [year, month, day] = [numberAt(at, 0, 4), numberAt(at, 5, 7), numberAt(at, 8, 10)];
-  const [hour, minute, second] = [numberAt(at, 11, 13), numberAt(at, 14, 16), numberAt(at, 17, 19)];
-  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  const days = month === 2 && leap ? 29 : MONTH_DAYS[month - 1];
-  if (year < 1 || days === undefined || day < 1 || day > days || hour > 23 || minute > 59 || second > 59) return null;
-  // Date.UTC takes years below 100 for those of the last century.
-  const midnight = year < 100 ? new Date(0).setUTCFullYear(year, month - 1, day) : Date.UTC(year, month - 1, day);
+  const midnight = midnightOf(numberAt(at, 0, 4), numberAt(at, 5, 7), numberAt(at, 8, 10));
+  const hour = numberAt(at, 11, 13);
+  const minute = numberAt(at, 14, 16);
+  const second = numberAt(at, 17, 19);
+  if (midnight === null || hour > 23 || minute > 59 || second > 59) return null;
   const exact = (midnight + ((hour * 60 + minute) * 60 + second) * 1000) * 1000 + numberAt(at, 20, 26);
   // Beyond 2^53 the last digits would be lost, and with them what the hash covers.
   return Number.isSafeInteger(exact) ? exact : null;
 }
 
-const [ZERO, NINE] = [48, 57] as const;
+/** In milliseconds since 1970; null for a day that is not in the calendar. */
+function midnightOf(year: number, month: number, day: number): number | null {
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  const days = month === 2 && leap ? 29 : MONTH_DAYS[month - 1];
+  if (year < 1 || days === undefined || day < 1 || day > days) return null;
+  // Date.UTC takes years below 100 for those of the last century.
+  return year < 100 ? new Date(0).setUTCFullYear(year, month - 1, day) : Date.UTC(year, month - 1, day);
+}
+
+const ZERO = 48;
+const NINE = 57;
 
 function numberAt(text: string, from: number, to: number): number {
   let value = 0;

@@ -12,7 +12,7 @@ export class StrictJsonError extends Error {}
 
 /** @throws StrictJsonError for any other text */
 export function parseStrict(text: string): unknown {
-  const source = { text, at: 0 };
+  const source: Source = { text, at: 0, names: [] };
   const value = readValue(source, 1);
   skipSpace(source);
   if (source.at !== text.length) throw new StrictJsonError('text after the value');
@@ -46,7 +46,8 @@ export function parseStrictFile(file: Uint8Array | string): Readonly<Record<stri
   return parseStrictObject(text);
 }
 
-type Source = { readonly text: string; at: number };
+/** `names`: members' names that were read, each in the place of its first two characters: most come again and again. */
+type Source = { readonly text: string; at: number; readonly names: string[] };
 const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, COMMA, COLON] = [
   34, 92, 91, 93, 123, 125, 44, 58,
 ] as const;
@@ -81,7 +82,7 @@ function readObject(source: Source, depth: number): Record<string, unknown> {
   for (let first = true; enter(source, depth, CLOSE, first); first = false) {
     skipSpace(source);
     if (source.text.charCodeAt(source.at) !== QUOTE) throw new StrictJsonError('a member without a name');
-    const name = readString(source);
+    const name = readName(source);
     if (Object.hasOwn(object, name)) throw new StrictJsonError('a member is there twice');
     skipSpace(source);
     if (source.text.charCodeAt(source.at) !== COLON) throw new StrictJsonError('a member without a value');
@@ -117,6 +118,21 @@ function enter(source: Source, depth: number, close: number, first: boolean): bo
   if (source.text.charCodeAt(source.at) !== close) return true;
   source.at += 1;
   return false;
+}
+
+/** As readString would, but a name that was read before is not made anew. */
+function readName(source: Source): string {
+  const { text, at, names } = source;
+  const place = (31 * text.charCodeAt(at + 1) + text.charCodeAt(at + 2)) & 255;
+  const known = names[place];
+  if (known !== undefined && text.startsWith(known, at + 1) && text.charCodeAt(at + 1 + known.length) === QUOTE) {
+    source.at = at + known.length + 2;
+    return known;
+  }
+  const name = readString(source);
+  // Shorter than it stands there: written with escapes.
+  if (source.at === at + name.length + 2) names[place] = name;
+  return name;
 }
 
 function readString(source: Source): string {

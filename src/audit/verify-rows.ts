@@ -6,7 +6,7 @@ import { digest, DIGEST_TAGS } from '../domain/digest.js';
 import { recordKey, type Bundle, type DecisionRecord, type ResultRecord } from './evidence.js';
 import type { Records } from './records.js';
 import type { Facts, Receipt } from './receipt.js';
-import { nameOf } from './trace-chain.js';
+import { namesAt } from './trace-chain.js';
 import { parseStrictObject } from './verify-json.js';
 import { isFinal } from './verify-records.js';
 import type { Broken } from './verify-signature.js';
@@ -74,14 +74,16 @@ function resultDigest(run: string, row: ResultRecord): string {
   return digest(DIGEST_TAGS.result, ...parts.map((part) => part ?? ''));
 }
 
-const STORY = /^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(decided|executed)$/;
+/** The end of the bytes of an event that tells of a step: its id is `3.1.decided` or `3.1.executed`. */
+const STORY = /,"id":"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(decided|executed)","kind":"[a-z]+\.[a-z_]+"\}$/y;
 
 /** What the trace tells of a step must be what the records say. */
 function brokenStory({ trace }: Bundle, { decisions, results }: Records): Broken | null {
   const decided = new Map(decisions.map((one) => [recordKey(one), one]));
   const executed = new Map(results.map((one) => [recordKey(one), one]));
   for (const { seq, bytes } of trace) {
-    const found = STORY.exec(nameOf(bytes)?.id ?? '');
+    STORY.lastIndex = namesAt(bytes);
+    const found = STORY.exec(bytes);
     if (found === null) continue;
     const body = parseStrictObject(bytes)?.['body'];
     if (typeof body !== 'object' || body === null || Array.isArray(body))

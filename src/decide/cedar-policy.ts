@@ -22,7 +22,17 @@ export type Policy = {
   readonly actions: readonly string[] | 'all';
 };
 
-export const ANNOTATIONS = ['id', 'effect', 'authority', 'sla', 'on_timeout', 'quorum', 'mode', 'reason'] as const;
+export const ANNOTATIONS = [
+  'id',
+  'effect',
+  'authority',
+  'sla',
+  'on_timeout',
+  'escalate_to',
+  'quorum',
+  'mode',
+  'reason',
+] as const;
 const MAX_SLA_MS = 30 * 86_400_000;
 
 /** @throws RokError `policy_invalid`, naming file or policy */
@@ -65,12 +75,17 @@ function roleOf({ effect }: PolicyJson, annotations: Annotations): Role {
   return annotations['effect'] === 'pause' ? 'pause' : 'forbid';
 }
 
-function actionsOf(scope: PolicyJson['action']): Policy['actions'] {
+/** The actions that a policy's scope names. */
+export function actionNames(scope: PolicyJson['action']): readonly string[] | 'all' {
   if (scope.op === 'All') return 'all';
   const entities = 'entities' in scope ? scope.entities : 'entity' in scope ? [scope.entity] : [];
-  const names = entities.map((entity) => ('__entity' in entity ? entity.__entity.id : entity.id));
+  return entities.map((entity) => ('__entity' in entity ? entity.__entity.id : entity.id));
+}
+
+function actionsOf(scope: PolicyJson['action']): Policy['actions'] {
+  const names = actionNames(scope);
   // An action that is not an intent's may be a group: then the policy is asked about everything.
-  return names.every((name) => (INTENT_KINDS as readonly string[]).includes(name)) ? names : 'all';
+  return names !== 'all' && names.every((name) => (INTENT_KINDS as readonly string[]).includes(name)) ? names : 'all';
 }
 
 function checkAnnotations(policy: Policy): void {
@@ -82,8 +97,17 @@ function checkAnnotations(policy: Policy): void {
   if (mode !== undefined && mode !== 'shadow') refuse('`@mode` must be shadow');
   if (policy.role === 'permit' && (effect !== undefined || mode !== undefined))
     refuse('`@effect` and `@mode` are for a forbid');
-  if (effect === 'pause') pauseTerms(policy);
+  if (effect === 'pause') {
+    const { authority } = pauseTerms(policy);
+    if (policy.annotations['escalate_to'] !== undefined && policy.annotations['on_timeout'] !== 'escalate')
+      refuse('`@escalate_to` needs `@on_timeout("escalate")`');
+    if (escalateTo(policy) === authority) refuse(`nobody is above \`${authority}\`: name another in \`@escalate_to\``);
+  }
 }
+
+/** Who is asked when the authority does not answer in time; null where nobody is. */
+export const escalateTo = ({ annotations }: Pick<Policy, 'annotations'>): string | null =>
+  annotations['on_timeout'] === 'escalate' ? (annotations['escalate_to'] ?? 'admin') : null;
 
 /** What a matched pause asks for. @throws RokError `policy_invalid`; never for a policy that was loaded */
 export function pauseTerms(policy: Pick<Policy, 'id' | 'annotations'>): PauseTerms {

@@ -3,16 +3,17 @@
  * agent uses the files it names. Policies are grouped by action when loaded. Cedar skips a policy that errs, so an error
  * denies; a shadow policy only reports.
  */
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Notice, Reason } from '../domain/decision.js';
 import { RokError } from '../domain/errors.js';
 import { ruleId, type Digest } from '../domain/ids.js';
 import type { Intent } from '../domain/intent.js';
 import { bodyOf, digestOf, NO_EXTRAS, type PolicySource } from '../domain/policy-source.js';
-import { parsePolicyFile, pauseTerms, type Policy } from './cedar-policy.js';
+import { escalateTo, parsePolicyFile, pauseTerms, type Policy } from './cedar-policy.js';
 import { cedarRequest } from './cedar-request.js';
 import { prepareCedar, type CedarRequest, type CedarSet } from './cedar-set.js';
 import { usesOf, type Uses } from './cedar-uses.js';
-import { deny, type CheckResult, type Objection } from './checks/check.js';
+import { deny, type CheckResult, type Objection, type PauseTerms } from './checks/check.js';
 import type { Snapshot } from './snapshot.js';
 
 export type Policies = {
@@ -76,7 +77,8 @@ type Prepared = {
 };
 
 function prepare(policies: readonly Policy[]): Prepared {
-  const setOf = (some: readonly Policy[]) => prepareCedar(new Map(some.map((policy) => [policy.id, policy.json])));
+  const setOf = (some: readonly Policy[]) =>
+    prepareCedar(new Map(some.map((policy) => [policy.id, anyAction(policy)])));
   const all = setOf(policies);
   const permits = setOf(policies.filter((policy) => policy.role === 'permit'));
   return {
@@ -90,6 +92,10 @@ function prepare(policies: readonly Policy[]): Prepared {
     },
   };
 }
+
+/** All of a group are about the one action that it is asked about, so none has to compare it. */
+const anyAction = ({ json, actions }: Policy): PolicyJson =>
+  actions === 'all' ? json : { ...json, action: { op: 'All' } };
 
 function evaluate(set: Prepared, intent: Intent, snapshot: Snapshot): CheckResult {
   const request = cedarRequest(intent, snapshot, set.uses);
@@ -129,12 +135,22 @@ function known(set: Prepared, id: string): Policy {
   return policy;
 }
 
-/** A hold of this very action that ended well satisfies the rule; one that was rejected denies. */
+/**
+ * A hold of this very action that ended well satisfies the rule; one that was rejected denies. Where nobody answered and the
+ * rule says so, the next authority is asked, once: its silence ends the run.
+ */
 function pauseUnlessGiven(policy: Policy, snapshot: Snapshot): readonly Objection[] {
-  const terms = pauseTerms(policy);
-  const past = snapshot.pastHolds.filter((hold) => hold.reason === terms.reason && hold.authority === terms.authority);
-  if (past.some((hold) => hold.resolution === 'rejected'))
-    return [deny('approval_rejected', policy.id, `${terms.authority} rejected this`, false)];
+  const own = pauseTerms(policy);
+  const next = escalateTo(policy);
+  const past = snapshot.pastHolds.filter(
+    (hold) => hold.reason === own.reason && (hold.authority === own.authority || hold.authority === next),
+  );
+  const escalated =
+    next !== null && past.some((hold) => hold.authority === own.authority && hold.resolution === 'timed_out');
+  const terms: PauseTerms = escalated ? { ...own, authority: next, onTimeout: 'terminate' } : own;
+  const rejection = past.find((hold) => hold.resolution === 'rejected');
+  if (rejection !== undefined)
+    return [deny('approval_rejected', policy.id, `${rejection.authority} rejected this`, false)];
   const given = past.some(
     (hold) => hold.resolution === 'approved' || (hold.resolution === 'timed_out' && terms.onTimeout === 'continue'),
   );

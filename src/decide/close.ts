@@ -1,16 +1,10 @@
-/** The end of a run, in its fixed order: latch with `run.outcome`, finalize; and repair, which begins the end for a run that cannot. */
+/** The end of a run, in its fixed order: latch with `run.outcome`, finalize. What begins it for a run that cannot is repair.ts. */
 import { NO_CONTEXT } from '../domain/context.js';
 import { digest, DIGEST_TAGS } from '../domain/digest.js';
-import { runIdOf, uuidOf, type RunId } from '../domain/ids.js';
+import { uuidOf, type RunId } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
 import { isTerminal, transition, type Outcome, type Phase } from '../domain/phases.js';
-import type {
-  FinalizeAnswer,
-  LatchAnswer,
-  LatchRequest,
-  RepairAnswer,
-  RepairRequest,
-} from '../domain/protocol/decide.js';
+import type { FinalizeAnswer, LatchAnswer, LatchRequest } from '../domain/protocol/decide.js';
 import type { Sql } from '../domain/sql.js';
 import { RokError } from '../domain/errors.js';
 import type { Caller } from './caller.js';
@@ -45,10 +39,11 @@ const outcomeDecision = (sql: Sql, run: RunId) =>
     [uuidOf(run)],
   );
 
-async function latchRow(sql: Sql, run: RunId, row: RunRow, outcome: Outcome, detail: string): Promise<Outcome> {
+/** Latched already: the first outcome stands. */
+export async function latchRow(sql: Sql, run: RunId, row: RunRow, outcome: Outcome, detail: string): Promise<Outcome> {
   const moved = transition({ phase: row.phase, outcome: row.outcome }, { type: 'latch', outcome });
   if (!moved.ok) return row.outcome ?? outcome;
-  await sql.query(
+  void sql.query(
     'UPDATE decide.runs SET phase = $2, outcome = $3, detail = $4, latched_at = clock_timestamp() WHERE run_id = $1',
     [uuidOf(run), moved.state.phase, outcome, storable(detail, 2000)],
   );
@@ -75,7 +70,7 @@ async function decideOutcome(
   const { checker, policies } = await deciders.sets.of(sql, row.policy_set);
   const answer = checker.check(intent, snapshot);
   const stopped = row.outcome === 'succeeded' && answer.ruling.effect !== 'allow';
-  await writeDecision(sql, {
+  writeDecision(sql, {
     run,
     intent,
     actionDigest: actionDigest(intent),
@@ -86,13 +81,13 @@ async function decideOutcome(
     counters: row.counters,
     phase: row.phase,
   });
-  if (stopped) await sql.query(`UPDATE decide.runs SET outcome = 'policy_stopped' WHERE run_id = $1`, [uuidOf(run)]);
+  if (stopped) void sql.query(`UPDATE decide.runs SET outcome = 'policy_stopped' WHERE run_id = $1`, [uuidOf(run)]);
   return { outcome: stopped ? 'policy_stopped' : row.outcome, decision: { step: intent.step, attempt: 1 } };
 }
 
 type ClosingFacts = { readonly now_ms: number; readonly spent: string | null };
 
-async function closingFacts(sql: Sql, run: RunId): Promise<ClosingFacts> {
+export async function closingFacts(sql: Sql, run: RunId): Promise<ClosingFacts> {
   const [facts] = await sql.query<ClosingFacts>(
     `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
       (SELECT spent::text FROM decide.accounts WHERE scope = 'run' AND subject = $1::text AND unit = 'usd_micros') AS spent`,
@@ -101,7 +96,8 @@ async function closingFacts(sql: Sql, run: RunId): Promise<ClosingFacts> {
   return facts ?? { now_ms: 0, spent: null };
 }
 
-function closingSnapshot(deciders: Deciders, row: RunRow, facts: ClosingFacts): Snapshot {
+/** For what is decided of a run that ends: no call is meant. */
+export function closingSnapshot(deciders: Deciders, row: RunRow, facts: ClosingFacts): Snapshot {
   return {
     nowMs: facts.now_ms,
     run: runFacts(row),
@@ -187,43 +183,5 @@ async function readFinal(sql: Sql, run: RunId): Promise<FinalizeAnswer> {
     decisions: { allow, deny, pause },
     attempts: final.attempts,
     onTime: final.on_time,
-  };
-}
-
-/**
- * Makes the asking execution the run's history, only where the verdict is STALE or Temporal said that the workflow is closed,
- * and latches `forced`. From then on a workflow that wakes up late is served nothing.
- */
-export async function repair(sql: Sql, caller: Caller, request: RepairRequest): Promise<RepairAnswer> {
-  const uuid = uuidOf(request.run);
-  const [state] = await sql.query<{ phase: Phase; temporal_run_id: string; may: boolean }>(
-    `SELECT r.phase, r.temporal_run_id, EXISTS (SELECT FROM audit.v_verdicts v WHERE v.run_id = r.run_id AND v.status = 'STALE')
-        OR EXISTS (SELECT FROM audit.v_orphans o WHERE o.run_id = r.run_id) AS may
-    FROM decide.runs r WHERE r.run_id = $1 FOR NO KEY UPDATE OF r`,
-    [uuid],
-  );
-  if (state === undefined) throw new RokError('run_unknown', `no run \`${request.run}\``);
-  if (isTerminal(state.phase)) return { adopted: false, phase: state.phase };
-  if (state.temporal_run_id !== caller.temporalRunId) {
-    if (!state.may) throw new RokError('not_this_history', 'the run is neither STALE nor is its workflow closed');
-    await sql.query(
-      `WITH moved AS (UPDATE decide.runs SET temporal_run_id = $2 WHERE run_id = $1)
-      INSERT INTO decide.histories (run_id, temporal_run_id, workflow_id, reason) VALUES ($1, $2, $3, 'repair')`,
-      [uuid, caller.temporalRunId, caller.workflowId],
-    );
-  }
-  const row = await lockRun(sql, runIdOf(uuid), caller);
-  const outcome = await latchRow(sql, request.run, row, 'forced', `repaired: ${request.reason}`);
-  const [grace] = await sql.query<{ grace_ms: number }>(
-    'SELECT (extract(epoch FROM finalize_due - run_deadline) * 1000)::float8 AS grace_ms FROM audit.v_contracts WHERE run_id = $1',
-    [uuid],
-  );
-  return {
-    adopted: true,
-    tenant: row.tenant,
-    agent: row.agent,
-    outcome,
-    lastStep: row.last_step,
-    graceMs: grace?.grace_ms ?? 60_000,
   };
 }

@@ -16,13 +16,18 @@ export type Written = {
 };
 
 /** The decision as it is stored: all of it but the intent. */
-const bodyOf = ({ ruling, determining, errors, notices }: Answer) => ({ ...ruling, determining, errors, notices });
+export const bodyOf = ({ ruling, determining, errors, notices }: Answer) => ({
+  ...ruling,
+  determining,
+  errors,
+  notices,
+});
 
 /** Arguments that the content store has are named by the intent's digest, so that deleting content deletes them. */
 const storedForm = (snapshot: Snapshot): Snapshot =>
   snapshot.argumentsStored ? { ...snapshot, arguments: null } : snapshot;
 
-export async function writeDecision(
+export function writeDecision(
   sql: Sql,
   input: {
     readonly run: RunId;
@@ -35,12 +40,13 @@ export async function writeDecision(
     readonly counters: Counters;
     readonly phase: Phase;
   },
-): Promise<Written> {
+): Written {
   const { intent, answer } = input;
   const snapshotBody = canonicalJson(storedForm(input.snapshot));
   const snapshotDigest = digest(DIGEST_TAGS.snapshot, snapshotBody);
   const { ruling } = answer;
-  await sql.query(
+  // Not waited for: it travels with what comes after it, the commit at the latest.
+  void sql.query(
     `WITH kept AS (INSERT INTO decide.snapshots (run_id, digest, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING),
       moved AS (UPDATE decide.runs SET counters = $4, phase = $5, last_step = greatest(last_step, $6) WHERE run_id = $1)
     INSERT INTO decide.decisions (run_id, step, attempt, kind, target, access, effect, action_digest, request_digest,

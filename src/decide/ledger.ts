@@ -4,7 +4,7 @@ import { uuidOf, type Digest, type Iso8601, type RunId } from '../domain/ids.js'
 import type { Sql } from '../domain/sql.js';
 import { costOf, dearest, type PriceTable } from './prices.js';
 import type { OpenWarrant } from './run-row.js';
-import type { LedgerAnswer } from './snapshot.js';
+import type { LedgerAnswer, RateEnforcement, RateFacts } from './snapshot.js';
 
 /** Below this many output tokens a grant is not worth having. */
 export const OUTPUT_FLOOR_TOKENS = 64;
@@ -96,6 +96,50 @@ export type ReserveAsk = {
   readonly askedOutputTokens: number | null;
 };
 
+/** What the rates of a call are asked and moved with. */
+export type RateAsk = {
+  readonly kind: string;
+  readonly target: string;
+  /** Of which enforcement a limit must conform, or nothing is reserved. */
+  readonly blocking: readonly RateEnforcement[];
+};
+
+/**
+ * As `settleAndReserve`, for a call that falls under rate limits: what they and the ledger both admit moves both.
+ * @returns no ledger's answer where a rate did not admit it; the rates as they were when they were locked
+ */
+export async function rateAndReserve(
+  sql: Sql,
+  run: RunId,
+  settlements: readonly Settlement[],
+  ask: ReserveAsk,
+  rate: RateAsk,
+): Promise<{ readonly ledger: LedgerAnswer | null; readonly rates: RateFacts | null }> {
+  const [row] = await sql.query<{ answer: { reserved: LedgerAnswer | null; rates: RateFacts | null } }>(
+    'SELECT decide.rate_and_reserve($1, $2, $3, $4) AS answer',
+    [uuidOf(run), JSON.stringify(settlements), reserveText(ask), JSON.stringify(rate)],
+  );
+  if (row === undefined) throw new Error('the rates did not answer');
+  return { ledger: row.answer.reserved, rates: row.answer.rates };
+}
+
+const reserveText = (ask: ReserveAsk): string =>
+  JSON.stringify({
+    step: ask.step,
+    attempt: ask.attempt,
+    turn: ask.turn,
+    action_digest: ask.actionDigest,
+    not_after: ask.notAfter,
+    enforced: ask.enforced,
+    price_key: ask.bound.priceKey,
+    base_micros: ask.bound.baseMicros.toString(),
+    per_token_num: ask.bound.perToken.num.toString(),
+    per_token_den: ask.bound.perToken.den.toString(),
+    input_tokens: ask.bound.inputTokens,
+    asked_output: ask.askedOutputTokens,
+    floor: OUTPUT_FLOOR_TOKENS,
+  });
+
 /** One lock pass over every account concerned. @returns null when nothing was asked for */
 export async function settleAndReserve(
   sql: Sql,
@@ -104,27 +148,9 @@ export async function settleAndReserve(
   ask: ReserveAsk | null,
 ): Promise<LedgerAnswer | null> {
   if (settlements.length === 0 && ask === null) return null;
-  const reserve =
-    ask === null
-      ? null
-      : JSON.stringify({
-          step: ask.step,
-          attempt: ask.attempt,
-          turn: ask.turn,
-          action_digest: ask.actionDigest,
-          not_after: ask.notAfter,
-          enforced: ask.enforced,
-          price_key: ask.bound.priceKey,
-          base_micros: ask.bound.baseMicros.toString(),
-          per_token_num: ask.bound.perToken.num.toString(),
-          per_token_den: ask.bound.perToken.den.toString(),
-          input_tokens: ask.bound.inputTokens,
-          asked_output: ask.askedOutputTokens,
-          floor: OUTPUT_FLOOR_TOKENS,
-        });
   const [row] = await sql.query<{ answer: { reserved: LedgerAnswer | null } }>(
     'SELECT decide.settle_and_reserve($1, $2, $3) AS answer',
-    [uuidOf(run), JSON.stringify(settlements), reserve],
+    [uuidOf(run), JSON.stringify(settlements), ask === null ? null : reserveText(ask)],
   );
   return row?.answer.reserved ?? null;
 }

@@ -16,7 +16,8 @@ import { deny, type CheckResult, type Denial, type Objection, type PolicyCheck }
 import { checkHalt } from './checks/halt.js';
 import { checkLimits } from './checks/limits.js';
 import { checkNoProgress, checkStandstillRejected } from './checks/no-progress.js';
-import type { LedgerAnswer, Snapshot } from './snapshot.js';
+import { checkRates } from './checks/rates.js';
+import type { LedgerAnswer, RateFacts, Snapshot } from './snapshot.js';
 
 export type Answer = {
   readonly ruling: Ruling;
@@ -27,51 +28,59 @@ export type Answer = {
 export type PolicyChecker = {
   /** The decision, from the snapshot alone. */
   check(intent: Intent, snapshot: Snapshot): Answer;
-  /** The same with the ledger's answer added: the other checks, whose input it is not, are not asked again. */
-  checkLedger(intent: Intent, snapshot: Snapshot, ledger: LedgerAnswer | null): Answer;
+  /** The same with what the database answered last: the other checks, whose input that is not, are not asked again. */
+  checkLedger(intent: Intent, snapshot: Snapshot, ledger: LedgerAnswer | null, rates?: RateFacts | null): Answer;
 };
 
 /** How long a warrant is good for: longer than a step waits for a worker, never past the run's deadline. */
 const WARRANT_MS = 120_000;
 
 export function createPolicyChecker(policies: Policies, custom: readonly PolicyCheck[]): PolicyChecker {
-  const precheck = (intent: Intent, snapshot: Snapshot): CheckResult => {
+  const precheck = (intent: Intent, snapshot: Snapshot): Precheck => {
     const whole = PROFILE_RULES[snapshot.run.profile].recheckAll || !snapshot.rechecked;
-    const results = [
+    const before = [
       guarded('problems', () => checkProblems(intent, snapshot)),
       guarded('halt', () => checkHalt(snapshot)),
       guarded('limits', () => checkLimits(intent, snapshot)),
       guarded('context', () => checkInputs(intent, snapshot)),
       guarded('no-progress', () => checkStandstillRejected(snapshot)),
       ...(whole ? [guarded('no-progress', () => checkNoProgress(intent, snapshot))] : []),
+    ];
+    const after = [
       guarded('cedar', () => policies.check(intent, snapshot)),
       ...(whole ? custom.map((one) => guarded(one.id, () => ask(one, intent, snapshot))) : []),
     ];
-    return {
-      objections: results.flatMap((result) => result.objections).map(speakable),
-      notices: results
-        .flatMap((result) => result.notices ?? [])
-        .map((notice) => ({ ...notice, rule: rule(notice.rule), text: storable(notice.text, 500) })),
-      determining: results.flatMap((result) => result.determining ?? []),
-    };
+    return { before: together(before), after: together(after) };
   };
-  const withBudgets = (intent: Intent, snapshot: Snapshot, before: CheckResult): Answer => {
+  const withCounts = (intent: Intent, snapshot: Snapshot, { before, after }: Precheck): Answer => {
+    const rates = guarded('rates', () => checkRates(intent, snapshot));
     const budgets = guarded('budgets', () => checkBudgets(intent, snapshot));
-    return conclude(intent, snapshot, { ...before, objections: [...before.objections, ...budgets.objections] });
+    return conclude(intent, snapshot, together([before, rates, after, budgets]));
   };
   // What the other checks said of a snapshot, kept while somebody holds it.
-  const seen = new WeakMap<Snapshot, CheckResult>();
+  const seen = new WeakMap<Snapshot, Precheck>();
   return {
     check: (intent, snapshot) =>
       total(() => {
-        const before = precheck(intent, snapshot);
-        seen.set(snapshot, before);
-        return withBudgets(intent, snapshot, before);
+        const checked = precheck(intent, snapshot);
+        seen.set(snapshot, checked);
+        return withCounts(intent, snapshot, checked);
       }),
-    checkLedger: (intent, snapshot, ledger) =>
-      total(() => withBudgets(intent, { ...snapshot, ledger }, seen.get(snapshot) ?? precheck(intent, snapshot))),
+    checkLedger: (intent, snapshot, ledger, rates = snapshot.rates) =>
+      total(() => withCounts(intent, { ...snapshot, ledger, rates }, seen.get(snapshot) ?? precheck(intent, snapshot))),
   };
 }
+
+/** What the checks said whose input neither the ledger nor a rate's state is: before and after the place of the rates. */
+type Precheck = { readonly before: CheckResult; readonly after: CheckResult };
+
+const together = (results: readonly CheckResult[]): CheckResult => ({
+  objections: results.flatMap((result) => result.objections).map(speakable),
+  notices: results
+    .flatMap((result) => result.notices ?? [])
+    .map((notice) => ({ ...notice, rule: rule(notice.rule), text: storable(notice.text, 500) })),
+  determining: results.flatMap((result) => result.determining ?? []),
+});
 
 /** A snapshot that is none cannot be judged by the profile it names: denied in all of them. */
 function total(work: () => Answer): Answer {
@@ -157,7 +166,7 @@ function conclude(intent: Intent, snapshot: Snapshot, found: CheckResult): Answe
     ...found.objections
       .filter((one) => !blocks(one))
       .map((one): Notice => ({
-        code: one.effect === 'deny' ? 'would_deny' : 'would_pause',
+        code: one.effect === 'pause' ? 'would_pause' : one.retryAfterMs === undefined ? 'would_deny' : 'would_wait',
         rule: one.reason.rule,
         text: one.reason.text,
       })),
@@ -177,11 +186,14 @@ function ruled(intent: Intent, snapshot: Snapshot, blocking: readonly Objection[
   if (denials.length > 0) {
     // A cheaper model answers nothing but what the dearer one cost.
     const suggest = denials.every((one) => one.suggest !== undefined) ? denials[0]?.suggest : undefined;
+    // Time answers nothing but what came too early.
+    const waits = denials.flatMap((one) => one.retryAfterMs ?? []);
     return {
       effect: 'deny',
       reasons,
       final: denials.some((one) => one.final),
       ...(suggest === undefined ? {} : { suggest }),
+      ...(waits.length === denials.length ? { retryAfterMs: Math.max(...waits) } : {}),
     };
   }
   const [pause] = blocking.filter((one) => one.effect === 'pause');

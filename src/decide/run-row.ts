@@ -1,5 +1,5 @@
 /** The run's row under its lock, and everything else a decision reads, in two statements. */
-import type { Counters, PastHold, Snapshot } from './snapshot.js';
+import type { Counters, PastHold, RateFacts, Snapshot } from './snapshot.js';
 import { NO_COUNTERS } from './snapshot.js';
 import type { Digest, RunId } from '../domain/ids.js';
 import { uuidOf } from '../domain/ids.js';
@@ -62,11 +62,17 @@ const RUN_COLUMNS = `run_id, tenant, agent, workflow_id, temporal_run_id, phase,
  * @throws RokError `run_unknown`; `NotThisHistory` when another execution is the run's history
  */
 export async function lockRun(sql: Sql, run: RunId, caller: Caller): Promise<RunRow> {
+  const row = await lockRow(sql, run);
+  if (row.temporal_run_id !== caller.temporalRunId) throw new NotThisHistory(row.run_id);
+  return row;
+}
+
+/** Whoever's history it is: for repair alone. */
+export async function lockRow(sql: Sql, run: RunId): Promise<RunRow> {
   const [row] = await sql.query<RunRow>(`SELECT ${RUN_COLUMNS} FROM decide.runs WHERE run_id = $1 FOR NO KEY UPDATE`, [
     uuidOf(run),
   ]);
   if (row === undefined) throw new RokError('run_unknown', `no run \`${run}\``);
-  if (row.temporal_run_id !== caller.temporalRunId) throw new NotThisHistory(row.run_id);
   return {
     ...row,
     opened_ms: Math.floor(row.opened_ms),
@@ -117,6 +123,7 @@ export type StepFacts = {
   };
   readonly past_holds: readonly PastHold[];
   readonly history: History;
+  readonly rates: RateFacts | null;
   readonly arguments: string | null;
   readonly base_tokens: string | null;
   readonly added_tokens: string | null;
@@ -132,6 +139,8 @@ export async function readStepFacts(
   ask: {
     readonly step: number;
     readonly attempt: number;
+    readonly kind: string;
+    readonly target: string;
     readonly turn: number;
     readonly actionDigest: Digest;
     readonly argumentsDigest: string | null;
@@ -152,8 +161,10 @@ export async function readStepFacts(
           'resolution', h.resolution, 'onTimeout', h.on_timeout) ORDER BY h.hold), '[]')
         FROM decide.holds h WHERE h.run_id = r.run_id AND h.action_digest = $4 AND h.resolved_at IS NOT NULL) AS past_holds,
       (${historySql({ step: '$2', attempt: '$3', action: '$4', turn: '$8' })}) AS history,
+      decide.rates_of(r.tenant, r.agent, $9, $10) AS rates,
       (SELECT a.arguments FROM execute.v_arguments a WHERE a.run_id = r.run_id AND a.digest = $5) AS arguments,
-      (SELECT c.token_count::text FROM execute.v_contexts c WHERE c.run_id = r.run_id AND c.digest = $6) AS base_tokens,
+      coalesce((SELECT o.token_count FROM decide.openings o WHERE o.run_id = r.run_id AND o.digest = $6),
+        (SELECT c.token_count FROM execute.v_contexts c WHERE c.run_id = r.run_id AND c.digest = $6))::text AS base_tokens,
       (SELECT coalesce(sum(c.token_count * u.times), 0)::text FROM execute.v_contents c
         JOIN (SELECT digest, count(*) AS times FROM unnest($7::text[]) AS digest GROUP BY digest) u USING (digest)
         WHERE c.run_id = r.run_id) AS added_tokens,
@@ -161,7 +172,18 @@ export async function readStepFacts(
       (SELECT a.spent::text FROM decide.accounts a WHERE a.scope = 'run' AND a.subject = r.run_id::text AND a.unit = 'usd_micros') AS spent_micros,
       (SELECT b.cap::text FROM decide.budgets b WHERE b.scope = 'run' AND b.subject = r.run_id::text AND b.unit = 'usd_micros') AS cap_micros
     FROM decide.runs r WHERE r.run_id = $1`,
-    [uuidOf(run), ask.step, ask.attempt, ask.actionDigest, ask.argumentsDigest, ask.base, ask.added, ask.turn],
+    [
+      uuidOf(run),
+      ask.step,
+      ask.attempt,
+      ask.actionDigest,
+      ask.argumentsDigest,
+      ask.base,
+      ask.added,
+      ask.turn,
+      ask.kind,
+      ask.target,
+    ],
   );
   if (facts === undefined) throw new RokError('run_unknown', `no run \`${run}\``);
   return facts;

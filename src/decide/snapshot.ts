@@ -61,6 +61,22 @@ export type LedgerAnswer = {
   readonly warnings?: readonly { readonly scope: string; readonly subject: string; readonly unit: string }[];
 };
 
+export type RateEnforcement = 'soft' | 'hard';
+/** A rate limit that this call falls under, with its state. */
+export type RateLimit = {
+  readonly scope: string;
+  readonly subject: string;
+  readonly enforcement: RateEnforcement;
+  readonly calls: number;
+  readonly periodS: number;
+  readonly burst: number;
+  readonly everyUs: number;
+  /** Theoretical arrival time of the next call, microseconds since the Unix epoch. */
+  readonly tatUs: number;
+};
+/** What decide.rates_of answered; `nowUs` is the time that these go by. */
+export type RateFacts = { readonly nowUs: number; readonly limits: readonly RateLimit[] };
+
 export type Snapshot = {
   /** Database time, milliseconds since the Unix epoch. */
   readonly nowMs: number;
@@ -90,6 +106,8 @@ export type Snapshot = {
   readonly recent: readonly PastCall[];
   /** Whether this very action was decided before, in this step. */
   readonly rechecked: boolean;
+  /** Null where no rate limit applies. */
+  readonly rates: RateFacts | null;
   /** A skill's arguments; null for other intents. Stored with the snapshot only where the content store has them not. */
   readonly arguments: Json;
   readonly argumentsStored: boolean;
@@ -122,6 +140,7 @@ export const nothingAsked = (limits: Limits, spentMicros = '0') =>
     approvals: [],
     recent: [],
     rechecked: false,
+    rates: null,
     arguments: null,
     argumentsStored: false,
     inputTokens: null,

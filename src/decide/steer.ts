@@ -1,6 +1,7 @@
 /** What actors and time do to a run: verify, decide, record, and resolve holds. One row per update id; a repeat reads it. */
 import { RokError } from '../domain/errors.js';
-import type { HoldTerms } from '../domain/decision.js';
+import type { Actor } from '../domain/actor.js';
+import type { HoldTerms, Reason } from '../domain/decision.js';
 import { iso, ruleId, uuidOf } from '../domain/ids.js';
 import { isTerminal } from '../domain/phases.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
@@ -16,7 +17,7 @@ import type {
 import { isActorClaim } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
 import { storable } from '../domain/text.js';
-import { refusal } from './access.js';
+import { refusal, refused } from './access.js';
 import { usedBefore } from './acts.js';
 import type { Caller } from './caller.js';
 import type { Deciders } from './deciders.js';
@@ -35,15 +36,18 @@ export async function access(
   if (request.updateId.length > MAX_UPDATE_ID)
     throw new RokError('usage', 'the update id is longer than 256 characters');
   const row = await lockRun(sql, request.run, caller);
-  const [known] = await sql.query<{ actor: string; allowed: boolean; reason: string | null }>(
-    'SELECT actor, allowed, reason FROM decide.acts WHERE run_id = $1 AND update_id = $2',
+  const [known] = await sql.query<{ verb: string; actor: string; allowed: boolean; reason: string | null }>(
+    'SELECT verb, actor, allowed, reason FROM decide.acts WHERE run_id = $1 AND update_id = $2',
     [uuidOf(request.run), request.updateId],
   );
+  // An id that a signal carries is not kept apart from others by Temporal.
+  if (known !== undefined && known.verb !== request.verb)
+    return no(known.actor, refused(known.actor, request.verb, 'access.update', 'the update id is of another act'));
   const hold = request.hold === undefined ? undefined : await readHold(sql, request.run, request.hold);
   if (known !== undefined)
     return known.allowed
       ? allowed(sql, request, known.actor, hold)
-      : refused(known.actor, known.reason ?? 'refused before');
+      : no(known.actor, { code: 'actor_refused', rule: ruleId('access'), text: known.reason ?? 'refused before' });
   const nowMs = await now(sql);
   const verified = await deciders.verifyClaim(request.claim, {
     workflowId: row.workflow_id,
@@ -53,16 +57,7 @@ export async function access(
     nowMs,
     requireAssertion: PROFILE_RULES[row.profile].requireAssertion,
   });
-  const why = verified.ok
-    ? (stale(request, row, hold) ??
-      ((await usedBefore(sql, verified.actor.tokenId)) ? 'the assertion was used before' : null) ??
-      refusal(verified.actor, {
-        verb: request.verb,
-        requester: row.actor.name,
-        ...(hold === undefined ? {} : { authority: hold.authority }),
-      })?.text ??
-      (await spokenBefore(sql, request, verified.actor.name)))
-    : verified.reason.text;
+  const why = verified.ok ? await objection(sql, verified.actor, request, row, hold) : verified.reason;
   const actor = verified.ok ? verified.actor : { name: verified.name, roles: [], issuer: 'none' };
   await sql.query(
     `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason)
@@ -79,17 +74,33 @@ export async function access(
       request.hold ?? null,
       request.digest ?? null,
       why === null,
-      storable(why ?? request.reason ?? '', 2000) || null,
+      storable(why?.text ?? request.reason ?? '', 2000) || null,
     ],
   );
-  return why === null ? allowed(sql, request, actor.name, hold) : refused(actor.name, why);
+  return why === null ? allowed(sql, request, actor.name, hold) : no(actor.name, why);
 }
 
-const refused = (actor: string, text: string): AccessAnswer => ({
-  allowed: false,
-  actor,
-  reason: { code: 'actor_refused', rule: ruleId('access'), text },
-});
+const no = (actor: string, reason: Reason): AccessAnswer => ({ allowed: false, actor, reason });
+
+/** Why a verified actor may not have what it asks, by the first rule that says so. */
+async function objection(
+  sql: Sql,
+  actor: Actor,
+  request: AccessRequest,
+  row: RunRow,
+  hold: HoldRow | undefined,
+): Promise<Reason | null> {
+  const by = (rule: string, why: string): Reason => refused(actor.name, request.verb, rule, why);
+  const late = stale(request, row, hold);
+  if (late !== null) return by('access.state', late);
+  if (await usedBefore(sql, actor.tokenId)) return by('access.used', 'the assertion was used before');
+  const asked = { verb: request.verb, requester: row.actor.name };
+  const refusing = refusal(actor, hold === undefined ? asked : { ...asked, authority: hold.authority });
+  if (refusing !== null) return refusing;
+  return (await spokenBefore(sql, request, actor.name))
+    ? by('access.one_voice', 'it has answered this hold already')
+    : null;
+}
 
 /** What the request is about must still be so. */
 function stale(request: AccessRequest, row: RunRow, hold: HoldRow | undefined): string | null {
@@ -103,13 +114,13 @@ function stale(request: AccessRequest, row: RunRow, hold: HoldRow | undefined): 
   return request.digest === hold.action_digest ? null : 'the digest is not of the action that is held';
 }
 
-async function spokenBefore(sql: Sql, request: AccessRequest, actor: string): Promise<string | null> {
-  if (request.verb !== 'approve' && request.verb !== 'reject') return null;
+async function spokenBefore(sql: Sql, request: AccessRequest, actor: string): Promise<boolean> {
+  if (request.verb !== 'approve' && request.verb !== 'reject') return false;
   const [spoken] = await sql.query(
     `SELECT 1 AS spoken FROM decide.acts WHERE run_id = $1 AND hold = $2 AND actor = $3 AND allowed AND verb IN ('approve', 'reject')`,
     [uuidOf(request.run), request.hold, actor],
   );
-  return spoken === undefined ? null : `\`${actor}\` has answered this hold already`;
+  return spoken !== undefined;
 }
 
 async function allowed(

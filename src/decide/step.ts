@@ -16,17 +16,20 @@ import type { Ruling } from '../domain/decision.js';
 import type { Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
 import { skillName } from './checks/limits.js';
+import { blockingRates } from './checks/rates.js';
 import type { Deciders } from './deciders.js';
 import { writeDecision, type Written } from './decision-row.js';
 import { openHold } from './holds.js';
 import {
   boundOf,
   fence,
+  rateAndReserve,
   settleAndReserve,
   settlementOf,
   tookMore,
   UNPRICED,
   type Bound,
+  type ReserveAsk,
   type Settlement,
 } from './ledger.js';
 import type { Answer } from './policy-checker.js';
@@ -54,6 +57,8 @@ export async function decideStep(sql: Sql, given: Deciders, caller: Caller, requ
     readStepFacts(sql, run, {
       step: intent.step,
       attempt: intent.attempt,
+      kind: intent.kind,
+      target: intent.target,
       turn: request.turn,
       actionDigest: action,
       argumentsDigest: intent.kind === 'skill.call' ? intent.argumentsDigest : null,
@@ -75,7 +80,7 @@ export async function decideStep(sql: Sql, given: Deciders, caller: Caller, requ
     overrun: facts.overran || settling.some((warrant, at) => tookMore(warrant, settlements[at])),
   };
   const answer = await ruled(sql, deciders, { request, action, facts, before, settlements });
-  const written = await writeDecision(sql, {
+  const written = writeDecision(sql, {
     run,
     intent,
     actionDigest: action,
@@ -135,7 +140,7 @@ async function ruled(
     await settleAndReserve(sql, request.run, input.settlements, null);
     return { answer: first, snapshot: before };
   }
-  const ledger = await settleAndReserve(sql, request.run, input.settlements, {
+  const ask: ReserveAsk = {
     step: intent.step,
     attempt: intent.attempt,
     turn: request.turn,
@@ -144,8 +149,19 @@ async function ruled(
     enforced: PROFILE_RULES[before.run.profile].enforce,
     bound: bound(deciders, intent, before),
     askedOutputTokens: intent.askedOutputTokens ?? null,
-  });
-  return { answer: deciders.checker.checkLedger(intent, before, ledger), snapshot: { ...before, ledger } };
+  };
+  const { ledger, rates } =
+    before.rates === null
+      ? { ledger: await settleAndReserve(sql, request.run, input.settlements, ask), rates: null }
+      : await rateAndReserve(sql, request.run, input.settlements, ask, {
+          kind: intent.kind,
+          target: intent.target,
+          blocking: blockingRates(before),
+        });
+  return {
+    answer: deciders.checker.checkLedger(intent, before, ledger, rates),
+    snapshot: { ...before, ledger, rates },
+  };
 }
 
 const bound = (deciders: Deciders, intent: Intent, snapshot: Snapshot): Bound =>
@@ -173,6 +189,7 @@ function snapshotOf(
     halted: facts.halted,
     pastHolds: facts.past_holds,
     ...facts.history,
+    rates: facts.rates,
     arguments: request.arguments ?? (facts.arguments === null ? null : (JSON.parse(facts.arguments) as Json)),
     argumentsStored: request.arguments === undefined && facts.arguments !== null,
     inputTokens:
@@ -205,7 +222,9 @@ function countSuccesses(counters: Counters, settling: readonly OpenWarrant[]): C
 }
 
 function count(counters: Counters, intent: Intent, ruling: Ruling): Counters {
-  if (ruling.effect === 'deny') return { ...counters, denials: counters.denials + 1 };
+  // To come too early is not to be refused.
+  if (ruling.effect === 'deny')
+    return ruling.retryAfterMs === undefined ? { ...counters, denials: counters.denials + 1 } : counters;
   if (ruling.effect === 'pause') return counters;
   const steps = Math.max(counters.steps, intent.step);
   if (intent.kind === 'model.call') return { ...counters, steps, modelCalls: counters.modelCalls + 1 };

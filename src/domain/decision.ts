@@ -29,6 +29,7 @@ export const REASON_CODES = [
   'policy_not_permitted',
   'policy_requires_approval',
   'approval_rejected',
+  'rate_limited',
   'budget_exceeded',
   'no_price',
   'overrun',
@@ -38,9 +39,12 @@ export const REASON_CODES = [
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 
-/** What was noted but did not decide: a shadow policy, a warning at 80 %, or what OBSERVE_ONLY would have blocked. */
+/**
+ * What was noted but did not decide: a shadow policy, a warning at 80 %, a soft rate limit in STANDARD, or what OBSERVE_ONLY
+ * would have blocked.
+ */
 export type Notice = {
-  readonly code: 'would_deny' | 'would_pause' | 'shadow' | 'budget_warning';
+  readonly code: 'would_deny' | 'would_wait' | 'would_pause' | 'shadow' | 'budget_warning' | 'rate_warning';
   readonly rule: RuleId;
   readonly text: string;
 };
@@ -64,6 +68,8 @@ export type Ruling =
       readonly reasons: readonly Reason[];
       readonly final: boolean;
       readonly suggest?: { readonly model: string };
+      /** Nothing but a rate objects: asked again after this time, it may be allowed. */
+      readonly retryAfterMs?: number;
     }
   | { readonly effect: 'pause'; readonly hold: HoldTerms; readonly reasons: readonly Reason[] };
 

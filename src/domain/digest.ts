@@ -12,7 +12,9 @@ import type { Json } from './json.js';
 export const DIGEST_TAGS = {
   request: 'rok.request.v1',
   action: 'rok.action.v1',
+  act: 'rok.act.v1',
   context: 'rok.context.v1',
+  opening: 'rok.opening.v1',
   settings: 'rok.settings.v1',
   spec: 'rok.spec.v1',
   agent: 'rok.agent.v1',

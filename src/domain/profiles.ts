@@ -18,6 +18,8 @@ export type ProfileRules = {
   readonly requireAssertion: boolean;
   /** Whether the next step waits for the trace of the last one. */
   readonly traceFirst: boolean;
+  /** What a soft rate limit does to a call that comes too early: it is treated as any objection, or only told of. */
+  readonly softRates: 'object' | 'warn';
   /** Whether development conveniences (generated keys, shared logins, audit beside execute) stop the start. */
   readonly refuseDevelopment: boolean;
 };
@@ -30,6 +32,7 @@ export const PROFILE_RULES = {
     requirePolicySet: true,
     requireAssertion: true,
     traceFirst: true,
+    softRates: 'object',
     refuseDevelopment: true,
   },
   STANDARD: {
@@ -39,6 +42,7 @@ export const PROFILE_RULES = {
     requirePolicySet: true,
     requireAssertion: false,
     traceFirst: true,
+    softRates: 'warn',
     refuseDevelopment: false,
   },
   OBSERVE_ONLY: {
@@ -48,6 +52,7 @@ export const PROFILE_RULES = {
     requirePolicySet: false,
     requireAssertion: false,
     traceFirst: false,
+    softRates: 'object',
     refuseDevelopment: false,
   },
 } as const satisfies Record<Profile, ProfileRules>;

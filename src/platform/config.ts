@@ -32,6 +32,8 @@ export interface Config {
   readonly heads?: string;
   readonly assertion?: string;
   readonly assertionKey?: string;
+  /** Whose assertions count. */
+  readonly assertionIssuer?: string;
   readonly httpAddress?: Address;
   readonly jwks?: string;
   readonly metricsAddress?: Address;
@@ -118,6 +120,7 @@ function toConfig(values: Values, given: NodeJS.ProcessEnv): Config {
     heads: values.ROK_HEADS,
     assertion: values.ROK_ASSERTION,
     assertionKey: values.ROK_ASSERTION_KEY,
+    assertionIssuer: values.ROK_ASSERTION_ISSUER,
     httpAddress: values.ROK_HTTP_ADDR,
     jwks: values.ROK_JWKS,
     metricsAddress: values.ROK_METRICS_ADDR,

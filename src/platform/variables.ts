@@ -62,6 +62,7 @@ export const variables = {
   ROK_AGENTS: text,
   ROK_SIGNING_KEY: z.string().max(65_536, { error: 'a key of at most 65536 characters' }),
   ROK_ASSERTION: z.string().max(8_192, { error: 'an assertion of at most 8192 characters' }),
+  ROK_ASSERTION_ISSUER: z.string().max(512, { error: 'an issuer of at most 512 characters' }),
   ROK_ASSERTION_KEY: z.string().max(65_536, { error: 'a key of at most 65536 characters' }),
   ROK_HEADS: text,
   ROK_HTTP_ADDR: address,

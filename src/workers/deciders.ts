@@ -58,7 +58,7 @@ export async function loadDeciders({ config, extensions, log }: WorkerSetup): Pr
     prices: createPriceTable(rows),
     agents,
     profile: config.profile,
-    verifyClaim: createClaimVerifier(keys),
+    verifyClaim: createClaimVerifier(keys, config.assertionIssuer),
     newRunUuid: () => uuidv7(),
   };
 }

@@ -41,6 +41,9 @@ async function round(client: Client, sql: Sql, log: Logger): Promise<void> {
       LEFT JOIN audit.v_verdicts v ON v.run_id = r.run_id AND v.status = 'STALE'
       LEFT JOIN audit.v_orphans o ON o.run_id = r.run_id
       WHERE r.phase NOT IN ('COMPLETED', 'FAILED') AND (v.run_id IS NOT NULL OR o.run_id IS NOT NULL)
+        -- What policies refused is asked again, but not at every look.
+        AND NOT EXISTS (SELECT FROM decide.decisions d WHERE d.run_id = r.run_id AND d.kind = 'run.repair'
+          AND d.effect <> 'allow' AND d.decided_at > clock_timestamp() - interval '10 minutes')
       ORDER BY r.opened_at LIMIT $1`,
       [PAGE],
     );

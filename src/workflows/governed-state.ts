@@ -1,5 +1,5 @@
 /** The state of one governed run inside its workflow: numbers its steps, asks for decisions, waits for holds, keeps the trace. */
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { ContextRef } from '../domain/context.js';
 import { NO_CONTEXT } from '../domain/context.js';
 import type { Grant, Reason, Ruling } from '../domain/decision.js';
@@ -156,8 +156,10 @@ export class GovernedRun {
           return { allowed: true, permit: { intent, actionDigest: answer.actionDigest, grant: ruling.grant } };
         if (ruling.effect === 'deny') {
           if (ruling.final) throw new RunEnded(endingOf(ruling.reasons, false));
-          if (ruling.suggest === undefined) return { allowed: false, step, reasons: ruling.reasons };
-          draft = { ...draft, target: ruling.suggest.model };
+          if (ruling.retryAfterMs !== undefined)
+            await sleep(ruling.retryAfterMs, { summary: `rate limit: ${intent.kind} ${intent.target}` });
+          else if (ruling.suggest === undefined) return { allowed: false, step, reasons: ruling.reasons };
+          else draft = { ...draft, target: ruling.suggest.model };
         } else {
           const what = `${intent.kind} ${intent.target}: ${ruling.reasons.map((reason) => reason.text).join('; ')}`;
           await this.#held({
@@ -263,15 +265,21 @@ export class GovernedRun {
     await this.#held({ hold: opened.hold, terms: opened.terms, remainingMs: opened.remainingMs, digest: null, what });
   }
 
+  /** What is noted is kept now: where the profile says so, nothing goes on before. */
+  keepTrace(): Promise<void> {
+    return this.turn.take(() => (this.#traceFirst ? this.trace.flush() : this.trace.flushOnce()));
+  }
+
   async #held(held: Held): Promise<void> {
     const { reason, authority, until } = held.terms;
     this.trace.note('hold.opened', `hold.${held.hold}.opened`, { reason, authority, until, action: held.digest ?? '' });
-    await this.turn.take(() => (this.#traceFirst ? this.trace.flush() : this.trace.flushOnce()));
+    await this.keepTrace();
     showHold(reason);
     const ended = await this.holding.wait(this, held);
     showHold(null);
     this.trace.note('hold.resolved', `hold.${held.hold}.resolved`, { resolution: ended.resolution });
-    if (ended.resolution === 'ended' || (ended.resolution === 'timed_out' && ended.onTimeout !== 'continue'))
+    // To go on and to escalate are both to be decided again.
+    if (ended.resolution === 'ended' || (ended.resolution === 'timed_out' && ended.onTimeout === 'terminate'))
       throw new RunEnded({
         outcome: reason === 'BUDGET' ? 'budget_stopped' : 'policy_stopped',
         detail: `the hold for ${reason} was not answered in time`,

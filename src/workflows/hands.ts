@@ -3,6 +3,7 @@
  * of their own beyond the marker), execute and audit by remote ones on their own task queues.
  */
 import { proxyActivities, proxyLocalActivities, type LocalActivityOptions } from '@temporalio/workflow';
+import type { AdministerActivities } from '../domain/protocol/administer.js';
 import type { AuditActivities } from '../domain/protocol/audit.js';
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { ExecuteActivities } from '../domain/protocol/execute.js';
@@ -19,6 +20,7 @@ const LOCAL: LocalActivityOptions = {
 };
 
 export const decide = proxyLocalActivities<DecideActivities>(LOCAL);
+export const administering = proxyLocalActivities<AdministerActivities>(LOCAL);
 export const control = proxyLocalActivities<RoundActivities>(LOCAL);
 export const observe = proxyLocalActivities<ObserveActivities>(LOCAL);
 

@@ -1,13 +1,15 @@
 /**
- * The hold: orthogonal to the phase, one at a time. Waits for an authorised actor or the deadline; only database time says
- * that the deadline passed.
+ * The hold: orthogonal to the phase, one at a time. Waits for an authorised actor or the deadline, and says so when the
+ * deadline is near; only database time says that it passed.
  */
 import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
 import type { HoldTerms } from '../domain/decision.js';
 import type { Digest, RunId } from '../domain/ids.js';
 import type { HoldResolution } from '../domain/protocol/decide.js';
 import { decide } from './hands.js';
+import { untilWarning } from './hold-warning.js';
 import type { HoldStatus } from './messages.js';
+import type { TraceBuffer } from './trace-buffer.js';
 import type { Turn } from './turn.js';
 
 export type Held = {
@@ -22,6 +24,8 @@ export type Held = {
 export type Waiting = {
   readonly run: RunId;
   readonly turn: Turn;
+  readonly trace: TraceBuffer;
+  keepTrace(): Promise<void>;
   refresh(): void;
   deadlineIs(inMs: number): void;
 };
@@ -61,11 +65,14 @@ export class Holding {
       until: terms.until,
       digest: held.digest,
       what: held.what,
+      warned: false,
       resolution: null,
     };
     run.refresh();
     try {
-      let waitMs = Math.max(held.remainingMs, 0);
+      const early = await this.#warn(run, held);
+      if (early !== null) return { resolution: early, onTimeout: terms.onTimeout };
+      let waitMs = Math.max(held.remainingMs - untilWarning(held.remainingMs), 0);
       for (;;) {
         const resolution = await this.#answerWithin(waitMs, terms);
         if (resolution !== null) return { resolution, onTimeout: terms.onTimeout };
@@ -82,6 +89,18 @@ export class Holding {
       this.#current = null;
       run.refresh();
     }
+  }
+
+  /** @returns how the hold was answered where that came first */
+  async #warn(run: Waiting, { hold, terms, remainingMs }: Held): Promise<HoldResolution | null> {
+    const waitMs = untilWarning(remainingMs);
+    const answer = waitMs > 0 ? await this.#answerWithin(waitMs, terms) : null;
+    if (answer !== null || this.#current === null) return answer;
+    this.#current = { ...this.#current, warned: true };
+    run.refresh();
+    run.trace.note('hold.warned', `hold.${hold}.warned`, { authority: terms.authority, until: terms.until });
+    await run.keepTrace();
+    return null;
   }
 
   async #answerWithin(ms: number, terms: HoldTerms): Promise<HoldResolution | null> {

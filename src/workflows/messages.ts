@@ -1,12 +1,21 @@
 /** Everything that can be said to a governed run: one signal, the rest updates, and three queries. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { ActorClaim } from '../domain/actor.js';
+import type { ActorClaim, Assertion } from '../domain/actor.js';
 import type { Digest, Iso8601, RunId } from '../domain/ids.js';
 import type { Outcome, Phase } from '../domain/phases.js';
 import type { VerdictStatus } from '../domain/verdict.js';
 
-/** Asks the run to close. Before its deadline it is noted and ignored: it can only close, never steer. */
-export const finalizeRunSignal = defineSignal<[{ readonly by: string }]>('finalize_run');
+/**
+ * Asks the run to close: it can only close, never steer. Before the run's deadline it is noted and ignored, but for one that
+ * carries an assertion with `run.finalize` for this `updateId`.
+ */
+export type FinalizeRun = {
+  readonly by: string;
+  readonly actor?: Assertion;
+  readonly updateId?: string;
+  readonly reason?: string;
+};
+export const finalizeRunSignal = defineSignal<[FinalizeRun]>('finalize_run');
 
 export type Steer = { readonly actor: ActorClaim; readonly reason?: string };
 /** `digest` must be the held action's. */
@@ -35,6 +44,8 @@ export type HoldStatus = {
   readonly until: Iso8601;
   readonly digest: Digest | null;
   readonly what: string;
+  /** It ends in 5 minutes, or less. */
+  readonly warned: boolean;
 };
 export type RunStatus = {
   readonly run: RunId | null;

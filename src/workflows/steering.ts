@@ -9,7 +9,7 @@ import {
   setHandler,
   sleep,
 } from '@temporalio/workflow';
-import type { ActorVerb } from '../domain/protocol/decide.js';
+import type { AccessAnswer, AccessRequest, ActorVerb } from '../domain/protocol/decide.js';
 import type { GovernedRun } from './governed-state.js';
 import { decide } from './hands.js';
 import {
@@ -24,6 +24,7 @@ import {
   statusQuery,
   traceHeadQuery,
   type Answer,
+  type FinalizeRun,
   type RunStatus,
   type Steer,
   type Steered,
@@ -58,7 +59,10 @@ const NOT_OPEN: RunStatus = {
 
 /** @returns stops listening; waits a moment for handlers still at work */
 export function listen(run: GovernedRun): () => Promise<void> {
-  setHandler(finalizeRunSignal, () => CancellationScope.nonCancellable(() => run.turn.take(() => nudged(run))));
+  const heard = new Set<string>();
+  setHandler(finalizeRunSignal, (said) =>
+    CancellationScope.nonCancellable(() => run.turn.take(() => nudged(run, said, heard))),
+  );
 
   const steer = (verb: ActorVerb) => (input: Steer | Answer) =>
     CancellationScope.nonCancellable(() => run.turn.take(() => steered(run, verb, input)));
@@ -116,11 +120,46 @@ async function watchDeadline(run: GovernedRun): Promise<void> {
   }
 }
 
-/** `finalize_run`: past the deadline it forces the end; before, it is noted and ignored. */
-async function nudged(run: GovernedRun): Promise<void> {
+/**
+ * `finalize_run`: past the deadline it forces the end, and so it does before for an actor who may; else it is noted, once.
+ *
+ * @param heard trace events that signals made: no event is noted twice
+ */
+async function nudged(run: GovernedRun, said: unknown, heard: Set<string>): Promise<void> {
   if (run.closing) return;
+  const asked = assertedIn(said);
+  const event = asked === null ? 'finalize_run.early' : `finalize_run.act.${asked.updateId}`;
+  const first = !heard.has(event);
+  if (asked !== null && first) {
+    heard.add(event);
+    const answer = await decide['decide.access']({ run: run.run, verb: 'finalize', ...asked });
+    noteAct(run, 'finalize', event, answer);
+    if (answer.allowed) {
+      run.end({ outcome: 'forced', detail: `finalize_run by ${answer.actor}` });
+      return;
+    }
+  }
   const { due } = await decide['decide.nudge']({ run: run.run });
   if (due) run.end({ outcome: 'forced', detail: 'finalize_run after the deadline' });
+  else if (asked === null && first) {
+    heard.add(event);
+    run.trace.note('message.refused', event, { verb: 'finalize', actor: '', reason: 'it is before the deadline' });
+  }
+}
+
+/** A signal comes as it is, and none may fail its handler: what is not an assertion for an act is as if there were none. */
+function assertedIn(said: unknown): Pick<AccessRequest, 'updateId' | 'claim' | 'reason'> | null {
+  const { actor, updateId, reason } = (said ?? {}) as Partial<Record<keyof FinalizeRun, unknown>>;
+  const { assertion } = (actor ?? {}) as { readonly assertion?: unknown };
+  if (typeof assertion !== 'string' || typeof updateId !== 'string') return null;
+  if (updateId === '' || updateId.length > 256) return null;
+  return { updateId, claim: { assertion }, ...(typeof reason === 'string' ? { reason: reason.slice(0, 2000) } : {}) };
+}
+
+function noteAct(run: GovernedRun, verb: ActorVerb, event: string, answer: AccessAnswer, hold = 0): void {
+  const { actor } = answer;
+  if (answer.allowed) run.trace.note('approval.given', event, { verb, actor, hold });
+  else run.trace.note('message.refused', event, { verb, actor, reason: answer.reason.text });
 }
 
 async function steered(run: GovernedRun, verb: ActorVerb, input: Steer | Answer): Promise<Steered> {
@@ -135,11 +174,8 @@ async function steered(run: GovernedRun, verb: ActorVerb, input: Steer | Answer)
     ...('digest' in input ? { digest: input.digest } : {}),
     ...(input.reason === undefined ? {} : { reason: input.reason.slice(0, 2000) }),
   });
-  if (!answer.allowed) {
-    run.trace.note('message.refused', `act.${updateId}`, { verb, actor: answer.actor, reason: answer.reason.text });
-    throw ApplicationFailure.nonRetryable(answer.reason.text, 'actor_refused');
-  }
-  run.trace.note('approval.given', `act.${updateId}`, { verb, actor: answer.actor, hold: hold ?? 0 });
+  noteAct(run, verb, `act.${updateId}`, answer, hold);
+  if (!answer.allowed) throw ApplicationFailure.nonRetryable(answer.reason.text, 'actor_refused');
   if (hold !== undefined) run.holding.answered(hold, answer.given, answer.resolution);
   if (answer.runDeadlineInMs !== undefined) run.deadlineIs(answer.runDeadlineInMs);
   if (verb === 'pause') run.pauseAsked = answer.actor;

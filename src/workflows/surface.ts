@@ -65,7 +65,7 @@ function holdLines({ hold, run }: RunStatus): readonly string[] {
   return [
     `| **held** | ${hold.reason}: ${hold.what} |`,
     `| answers | ${hold.authority}, ${hold.given} of ${hold.quorum} |`,
-    `| until | ${hold.until} |`,
+    `| until | ${hold.until}${hold.warned ? ', in less than 5 minutes' : ''} |`,
     `| resolve | \`rok approval approve ${run} --hold ${hold.hold} --digest ${hold.digest ?? ''} --as NAME --role approver:${hold.authority}\` |`,
   ];
 }

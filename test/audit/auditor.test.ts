@@ -65,7 +65,7 @@ describe('on the database', () => {
       [login, VERBS],
     );
     expect(rights.filter((one) => !one.relation.startsWith('auditor.') || one.rights !== 'SELECT')).toEqual([]);
-    expect(rights.length).toBe(24);
+    expect(rights.length).toBe(25);
     expect(
       await rig.stack.admin.query(
         `SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -100,6 +100,7 @@ describe('on the database', () => {
       'audit_v_verdicts',
       'decide_v_decisions',
       'decide_v_reservations',
+      'decide_v_rulings',
       'decide_v_runs',
       'execute_v_attempts',
       'execute_v_evaluations',

@@ -71,9 +71,11 @@ async function declare({ decide }: Logins, uuid: string, tenant: string): Promis
   await decide.query(`SELECT audit.declare($1, $2, 'desk', 'STANDARD', NULL)`, [uuid, tenant]);
   await decide.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, profile, spec_digest, actor, limits, contract_digest, run_deadline)
-     VALUES ($1::uuid, $2::text, 'desk', 'rok/' || $2::text || '/' || $1::uuid, 'history-of-' || $1::uuid, 'EXECUTING', 'STANDARD', $3, '{"name":"local:ann"}', '{"usdMicros":"1000000"}', $3, clock_timestamp() + interval '1 hour')`,
+     VALUES ($1::uuid, $2::text, 'desk', 'rok/' || $2::text || '/' || $1::uuid, 'history-of-' || $1::uuid, 'CREATED', 'STANDARD', $3, '{"name":"local:ann"}', '{"usdMicros":"1000000"}', $3, clock_timestamp() + interval '1 hour')`,
     [uuid, tenant, OTHER],
   );
+  for (const phase of ['AUTHORIZED', 'EXECUTING'])
+    await decide.query('UPDATE decide.runs SET phase = $2 WHERE run_id = $1', [uuid, phase]);
 }
 
 type Decided = {

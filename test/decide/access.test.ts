@@ -11,6 +11,8 @@ import {
 } from 'jose';
 import { createClaimVerifier, refusal, type ClaimPurpose, type ClaimVerifier } from '../../src/decide/access.js';
 import type { Actor, ActorClaim } from '../../src/domain/actor.js';
+import { ACTOR_ACTS, grants } from '../../src/decide/grants.js';
+import { ADMIN_VERBS } from '../../src/domain/protocol/administer.js';
 import { ACTOR_VERBS } from '../../src/domain/protocol/decide.js';
 
 const nowMs = Date.parse('2026-11-23T12:00:00Z');
@@ -114,6 +116,20 @@ describe('an assertion', () => {
     for (const assertion of assertions) expect(await ruleOf(assertion)).toBe('actor_refused access.assertion');
   });
 
+  it('of another issuer than the configured one is refused; where none is configured its key is enough', async () => {
+    const pair = await generateKeyPair('EdDSA', { extractable: true });
+    const keys = createLocalJWKSet({ keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'EdDSA' }] });
+    const ruled = async (configured: string | undefined, iss: string): Promise<string> => {
+      const signed = { assertion: await sign({ ...claims, iss }, pair.privateKey) };
+      const verified = await createClaimVerifier(keys, configured)(signed, purpose);
+      return verified.ok ? verified.actor.issuer : `${verified.name} ${verified.reason.rule}`;
+    };
+    expect(await ruled('https://issuer.test', 'https://issuer.test')).toBe('https://issuer.test');
+    expect(await ruled('https://issuer.test', 'https://other.test')).toBe('bob access.issuer');
+    expect(await ruled('https://issuer.test', 'https://issuer.test/')).toBe('bob access.issuer');
+    expect(await ruled(undefined, 'https://other.test')).toBe('https://other.test');
+  });
+
   it('is refused where there is no key set', async () => {
     const verified = await createClaimVerifier(null)({ assertion: await sign(claims) }, purpose);
     expect(verified).toMatchObject({ ok: false, reason: { rule: 'access.assertion' } });
@@ -143,30 +159,81 @@ describe('an actor without assertion', () => {
   });
 });
 
-describe('who may', () => {
-  const actor = (name: string, ...roles: readonly string[]): Actor => ({ name, roles, issuer: 'i' });
-  const may = (who: Actor): readonly string[] =>
-    ACTOR_VERBS.filter((verb) => refusal(who, { verb, requester: 'alice', authority: 'finance' }) === null);
+const actor = (name: string, ...roles: readonly string[]): Actor => ({ name, roles, issuer: 'i' });
+const VERBS = [...ACTOR_VERBS, ...ADMIN_VERBS];
 
+describe('who may what with a run of alice that finance is asked about', () => {
+  const own = ['pause', 'resume', 'cancel'];
+  const answers = ['approve', 'reject'];
+  const steers = ['pause', 'resume', 'cancel', 'kill', 'finalize'];
+  const halts = ['halt.set', 'halt.lift'];
   it.each([
     ['nobody in particular', actor('bob'), []],
-    ['the requester', actor('alice'), ['pause', 'resume', 'cancel']],
-    ['the requester, though admin', actor('alice', 'admin'), ['pause', 'resume', 'cancel', 'kill']],
-    ['the requester, though approver', actor('alice', 'approver:finance'), ['pause', 'resume', 'cancel']],
-    ['an approver', actor('bob', 'approver:finance'), ['approve', 'reject']],
+    ['the requester', actor('alice'), own],
+    ['the requester, though admin', actor('alice', 'admin'), [...steers, ...halts, 'policy.publish']],
+    ['the requester, though approver', actor('alice', 'approver:finance'), own],
+    ['an approver', actor('bob', 'approver:finance'), answers],
     ['an approver of something else', actor('bob', 'approver:legal', 'approver:', 'approver'), []],
-    ['an operator', actor('bob', 'operator'), ['pause', 'resume', 'cancel', 'kill']],
-    ['an admin', actor('bob', 'admin'), ['pause', 'resume', 'cancel', 'kill', 'approve', 'reject']],
-    ['an auditor', actor('bob', 'auditor', 'Admin', 'requester'), []],
+    ['an operator', actor('bob', 'operator'), [...steers, ...halts]],
+    ['a policy author', actor('bob', 'policy_author'), ['policy.publish']],
+    ['an admin', actor('bob', 'admin'), [...steers, ...answers, ...halts, 'policy.publish']],
+    ['an auditor', actor('bob', 'auditor'), []],
+    ['roles that are none', actor('bob', 'Admin', 'requester', 'approver:*', 'Role::"admin"'), []],
   ])('%s', (_name, who, verbs) => {
-    expect(may(who)).toEqual(verbs);
+    const may = VERBS.filter((verb) => refusal(who, { verb, requester: 'alice', authority: 'finance' }) === null);
+    expect(new Set(may)).toEqual(new Set(verbs));
   });
 
-  it('is told by name, act and rule', () => {
-    expect(refusal(actor('bob'), { verb: 'kill', requester: 'alice' })).toEqual({
+  it('an operator answers what is for operators', () => {
+    const asked = { verb: 'approve', requester: 'alice', authority: 'operator' } as const;
+    expect(refusal(actor('bob', 'operator'), asked)).toBeNull();
+    expect(refusal(actor('alice', 'operator'), asked)).toMatchObject({ rule: 'access.four_eyes' });
+  });
+});
+
+describe('a refusal', () => {
+  it.each([
+    ['kill', undefined, 'grants/run.kill', 'needs role operator or role admin'],
+    ['pause', undefined, 'grants/run.pause', 'needs to be the requester or role operator or role admin'],
+    ['approve', 'finance', 'grants/approval.grant', 'needs role approver:finance or role admin'],
+    ['approve', 'operator', 'grants/approval.grant', 'needs role approver:operator or role operator or role admin'],
+    ['policy.publish', undefined, 'grants/policy.publish', 'needs role policy_author or role admin'],
+    ['halt.lift', undefined, 'grants/halt.set', 'needs role operator or role admin'],
+  ] as const)('of %s (%s) names actor, act and rule, and who may', (verb, authority, rule, why) => {
+    const asked = { verb, requester: 'alice', ...(authority === undefined ? {} : { authority }) };
+    expect(refusal(actor('bob'), asked)).toEqual({
       code: 'actor_refused',
-      rule: 'access.operator',
-      text: '`bob` may not kill: needs role operator',
+      rule,
+      text: `\`bob\` may not ${verb}: ${why} (${rule})`,
     });
+  });
+});
+
+describe('the grants', () => {
+  const ROLES = ['operator', 'approver:finance', 'policy_author', 'auditor', 'admin', 'requester'] as const;
+  const TABLE: Readonly<Record<(typeof ACTOR_ACTS)[number], readonly (typeof ROLES)[number][]>> = {
+    'run.pause': ['operator', 'admin', 'requester'],
+    'run.resume': ['operator', 'admin', 'requester'],
+    'run.cancel': ['operator', 'admin', 'requester'],
+    'run.kill': ['operator', 'admin'],
+    'run.finalize': ['operator', 'admin'],
+    'approval.grant': ['approver:finance', 'admin'],
+    'budget.raise': ['approver:finance', 'admin'],
+    'policy.publish': ['policy_author', 'admin'],
+    'halt.set': ['operator', 'admin'],
+    'trace.read': ['operator', 'auditor', 'admin'],
+  };
+  it.each(ACTOR_ACTS.flatMap((act) => ROLES.map((role) => [act, role] as const)))('%s by %s', (act, role) => {
+    const who = role === 'requester' ? { name: 'alice', roles: [] } : { name: 'bob', roles: [role] };
+    expect(grants.lacks(who, { act, requester: 'alice', authority: 'finance' }) === null).toBe(
+      TABLE[act].includes(role),
+    );
+  });
+
+  it('give nothing to nobody, to a role named like an act, or where no run is meant', () => {
+    for (const act of ACTOR_ACTS) {
+      expect(grants.lacks({ name: '', roles: [] }, { act, requester: null })).not.toBeNull();
+      expect(grants.lacks({ name: 'alice', roles: [act] }, { act, requester: null })).not.toBeNull();
+    }
   });
 });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { loadPolicies } from '../../src/decide/cedar.js';
 import { createPolicyChecker } from '../../src/decide/policy-checker.js';
 import type { CheckResult } from '../../src/decide/checks/check.js';
-import type { PastHold, Snapshot } from '../../src/decide/snapshot.js';
+import type { Snapshot } from '../../src/decide/snapshot.js';
 import { RokError } from '../../src/domain/errors.js';
 import type { Intent } from '../../src/domain/intent.js';
 import { modelCall, runOutcome, skillCall, snapshotWith } from './snapshots.js';
@@ -128,71 +128,6 @@ describe('a policy that errs', () => {
     ]);
     // What no policy reads is nothing to Cedar.
     expect(codes(checked(all, skillCall, snapshot))).toEqual([]);
-  });
-});
-
-describe('a pause', () => {
-  const pause = `${all} @id("ask") @effect("pause") @authority("finance") @sla("30m") @quorum("2")
-    @on_timeout("escalate") @reason("finance looks") forbid (${on});`;
-  const past = (resolution: string, changes: Partial<PastHold> = {}): Snapshot =>
-    snapshotWith({
-      pastHolds: [
-        { hold: 1, reason: 'APPROVAL_REQUIRED', authority: 'finance', resolution, onTimeout: 'terminate', ...changes },
-      ],
-    });
-
-  it('carries the terms of its annotations', () => {
-    expect(checked(pause).objections).toEqual([
-      {
-        effect: 'pause',
-        reason: { code: 'policy_requires_approval', rule: 'default/ask', text: 'finance looks' },
-        terms: {
-          reason: 'APPROVAL_REQUIRED',
-          authority: 'finance',
-          quorum: 2,
-          slaMs: 1_800_000,
-          onTimeout: 'escalate',
-        },
-      },
-    ]);
-  });
-
-  it.each([
-    ['approved', past('approved'), []],
-    ['rejected', past('rejected'), ['deny approval_rejected default/ask']],
-    ['timed out', past('timed_out'), ['pause policy_requires_approval default/ask']],
-    ['ended', past('ended'), ['pause policy_requires_approval default/ask']],
-    [
-      'approved by another authority',
-      past('approved', { authority: 'legal' }),
-      ['pause policy_requires_approval default/ask'],
-    ],
-    [
-      'approved for another reason',
-      past('approved', { reason: 'BUDGET' }),
-      ['pause policy_requires_approval default/ask'],
-    ],
-  ])('that was %s', (_name, snapshot, expected) => {
-    expect(codes(checked(pause, skillCall, snapshot))).toEqual(expected);
-  });
-
-  it('that was both approved and rejected denies', () => {
-    const [one] = past('approved').pastHolds;
-    const [other] = past('rejected').pastHolds;
-    const snapshot = snapshotWith({ pastHolds: [one, other].filter((hold) => hold !== undefined) });
-    expect(codes(checked(pause, skillCall, snapshot))).toEqual(['deny approval_rejected default/ask']);
-  });
-
-  it('that timed out lets through only where the policy says so', () => {
-    const lenient = `${all} @id("ask") @effect("pause") @on_timeout("continue") forbid (${on});`;
-    expect(codes(checked(lenient, skillCall, past('timed_out', { authority: 'operator' })))).toEqual([]);
-  });
-
-  it('stands beside a plain forbid, and both are reported', () => {
-    expect(codes(checked(`${pause} @id("no") forbid (${on});`)).sort()).toEqual([
-      'deny policy_forbids default/no',
-      'pause policy_requires_approval default/ask',
-    ]);
   });
 });
 

@@ -22,7 +22,8 @@ export async function openLosingWay(target: string): Promise<LosingWay> {
       upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
-      if (!committing) {
+      // What was sent together with the commit is answered before it: the server is not done until it says so.
+      if (!committing || !bytes.includes(COMMIT)) {
         client.write(bytes);
         return;
       }

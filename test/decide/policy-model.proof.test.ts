@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { loadPolicies } from '../../src/decide/cedar.js';
 import type { PolicyCheck } from '../../src/decide/checks/check.js';
 import { createPolicyChecker, type Answer } from '../../src/decide/policy-checker.js';
-import type { PastHold, Snapshot } from '../../src/decide/snapshot.js';
+import type { PastHold, RateLimit, Snapshot } from '../../src/decide/snapshot.js';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
 import { ruleId } from '../../src/domain/ids.js';
 import { INTENT_KINDS, type Intent } from '../../src/domain/intent.js';
@@ -46,6 +46,19 @@ const breachOf = (on_breach: string) => ({
   over: '0',
 });
 
+const NOW_US = nowMs * 1000;
+const rateOf = (enforcement: 'soft' | 'hard', waitS: number): RateLimit => ({
+  scope: 'tenant',
+  subject: 'acme',
+  enforcement,
+  calls: 1,
+  periodS: 10_000,
+  burst: 1,
+  everyUs: 10_000_000_000,
+  // A rest of a second is no credit.
+  tatUs: NOW_US + (waitS === 0 ? -1 : waitS) * 1_000_000,
+});
+
 function snapshotOf(s: Scene): Snapshot {
   const holds: PastHold[] = [];
   if (s.standstill !== null)
@@ -63,6 +76,14 @@ function snapshotOf(s: Scene): Snapshot {
       authority: 'finance',
       resolution: s.asked,
       onTimeout: 'terminate',
+    });
+  if (s.rateHold !== null)
+    holds.push({
+      hold: 3,
+      reason: 'RATE_LIMIT',
+      authority: 'operator',
+      resolution: s.rateHold,
+      onTimeout: 'continue',
     });
   return snapshotWith({
     halted: s.halted,
@@ -98,6 +119,7 @@ function snapshotOf(s: Scene): Snapshot {
     inputTokens: s.contextKnown ? 10 : null,
     priced: s.priced,
     problems: s.problem ? [{ code: 'spec_invalid', text: 'tenant: no' }] : [],
+    rates: { nowUs: NOW_US, limits: [rateOf('soft', s.softWait), rateOf('hard', s.hardWait)] },
     ledger: s.breach === null ? null : { ok: false, breaches: [breachOf(s.breach)] },
   });
 }
@@ -113,6 +135,7 @@ function said({ ruling, notices, errors }: Answer): Expected {
   return {
     effect: ruling.effect,
     final: ruling.effect === 'deny' ? ruling.final : null,
+    again: ruling.effect === 'deny' ? (ruling.retryAfterMs ?? null) : null,
     codes: ruling.effect === 'allow' ? [] : ruling.reasons.map((reason) => reason.code),
     would: notices.filter(({ code }) => code.startsWith('would_')).map(({ code }) => code),
     shadow: notices.filter(({ code }) => code === 'shadow').length,
@@ -151,6 +174,9 @@ const scene: fc.Arbitrary<Scene> = fc.record({
   broken: seldom,
   custom: fc.constantFrom('quiet', 'quiet', 'quiet', 'quiet', 'quiet', 'objects', 'throws', 'nonsense'),
   breach: fc.constantFrom(null, null, null, 'deny', 'pause'),
+  softWait: fc.constantFrom(0, 0, 0, 0, 1, 59, 60, 7200),
+  hardWait: fc.constantFrom(0, 0, 0, 0, 0, 1, 60),
+  rateHold: fc.constantFrom(null, null, 'approved', 'rejected'),
 });
 
 it('agrees with its naive model in every reason, in their order, and is the same each time', () => {

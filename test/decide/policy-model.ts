@@ -35,6 +35,11 @@ export type Scene = {
   readonly broken: boolean;
   readonly custom: 'quiet' | 'objects' | 'throws' | 'nonsense';
   readonly breach: 'deny' | 'pause' | null;
+  /** Seconds until a soft limit admits it, and until a hard one does. */
+  readonly softWait: number;
+  readonly hardWait: number;
+  /** How a hold for a rate of this action ended. */
+  readonly rateHold: 'approved' | 'rejected' | null;
 };
 
 type Objection = {
@@ -42,10 +47,13 @@ type Objection = {
   readonly code: string;
   readonly final: boolean;
   readonly always: boolean;
+  readonly waits?: number;
 };
 export type Expected = {
   readonly effect: 'allow' | 'deny' | 'pause';
   readonly final: boolean | null;
+  /** Milliseconds after which it is asked again. */
+  readonly again: number | null;
   readonly codes: readonly string[];
   readonly would: readonly string[];
   readonly shadow: number;
@@ -60,8 +68,11 @@ export function expectedOf(scene: Scene): Expected {
   return {
     effect: denials.length > 0 ? 'deny' : blocking.length > 0 ? 'pause' : 'allow',
     final: denials.length > 0 ? denials.some((one) => one.final) : null,
+    again: denials.length > 0 && denials.every((one) => one.waits !== undefined) ? (denials[0]?.waits ?? 0) : null,
     codes: blocking.map((one) => one.code),
-    would: all.filter((one) => !blocking.includes(one)).map((one) => `would_${one.says}`),
+    would: all
+      .filter((one) => !blocking.includes(one))
+      .map((one) => (one.waits === undefined ? `would_${one.says}` : 'would_wait')),
     shadow: scene.shadow ? 1 : 0,
     errors: all.filter((one) => one.code === 'check_failed').length,
   };
@@ -94,6 +105,7 @@ function objectionsOf(s: Scene): readonly Objection[] {
   deny(s.standstill === 'rejected', 'approval_rejected', true);
   const last = s.results.slice(0, s.pairs);
   pause(whole && isCall && last.length === s.pairs && last.every((one) => one === last[0]), 'no_progress');
+  rates(s, list);
   deny(s.broken, 'check_failed', false);
   deny(!s.permit && !s.forbid, 'policy_not_permitted', !tellable);
   deny(s.forbid, 'policy_forbids', !tellable);
@@ -104,4 +116,22 @@ function objectionsOf(s: Scene): readonly Objection[] {
   deny(s.breach === 'deny', 'budget_exceeded', s.kind === 'model.call');
   pause(s.breach === 'pause', 'budget_exceeded');
   return list;
+}
+
+/** Check 4. STANDARD is only told of a soft limit, and asks once of each action. */
+function rates(s: Scene, list: Objection[]): void {
+  const [warned, again] = [s.profile === 'STANDARD', s.profile === 'STANDARD' && s.rechecked];
+  const plain = { final: false, always: false };
+  if (again) return;
+  const soft = s.softWait > 0 && s.rateHold !== 'approved' && !warned;
+  const ends = s.kind === 'model.call';
+  if (soft && s.rateHold === 'rejected')
+    list.push({ says: 'deny', code: 'approval_rejected', final: ends, always: false });
+  else if (soft)
+    list.push(
+      s.softWait < 60
+        ? { says: 'deny', code: 'rate_limited', ...plain, waits: s.softWait * 1000 }
+        : { says: 'pause', code: 'rate_limited', ...plain },
+    );
+  if (s.hardWait > 0) list.push({ says: 'deny', code: 'rate_limited', final: ends, always: false });
 }

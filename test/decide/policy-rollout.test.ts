@@ -86,12 +86,9 @@ describe('a rollout', () => {
     expect(said(await rig.step(caller, skillCall(opened.run, 2, 'look')))).toEqual(['deny', 'halted', 'check_failed']);
   });
 
-  it('is written by an administrator, not by a decider, and never changed', async () => {
-    await expect(
-      rig.decide.query(
-        `INSERT INTO decide.rollouts (tenant, digest, author, reason) SELECT 'x', digest, 'a', 'b' FROM decide.policy_sets LIMIT 1`,
-      ),
-    ).rejects.toMatchObject({ code: '42501' });
+  it('is written by the deciders alone, and never changed', async () => {
+    const roll = `INSERT INTO decide.rollouts (tenant, digest, author, reason) SELECT 'x', digest, 'a', 'b' FROM decide.policy_sets LIMIT 1`;
+    await expect(rig.execute.query(roll)).rejects.toMatchObject({ code: '42501' });
     await expect(rig.stack.admin.query(`UPDATE decide.rollouts SET tenant = 'x'`)).rejects.toMatchObject({
       code: '55000',
     });

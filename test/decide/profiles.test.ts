@@ -32,6 +32,21 @@ const breach = {
   reserved: '0',
   over: '0',
 };
+const early = (enforcement: 'soft' | 'hard', seconds: number) => ({
+  nowUs: 0,
+  limits: [
+    {
+      scope: 'tenant',
+      subject: 'acme',
+      enforcement,
+      calls: 1,
+      periodS: 600,
+      burst: 1,
+      everyUs: 600_000_000,
+      tatUs: seconds * 1_000_000,
+    },
+  ],
+});
 const same = Array.from({ length: 5 }, () => ({ request: 'r', result: 'c' }));
 
 const CASES = {
@@ -41,6 +56,10 @@ const CASES = {
   'a check that errs': ['skill', { rule: 'err' }, {}],
   'no price': ['model', { rule: '' }, { priced: false }],
   'no progress': ['skill', { rule: '' }, { recent: same }],
+  'a soft rate, a moment early': ['skill', { rule: '' }, { rates: early('soft', 1) }],
+  'a soft rate, minutes early': ['skill', { rule: '' }, { rates: early('soft', 90) }],
+  'a hard rate': ['skill', { rule: '' }, { rates: early('hard', 1) }],
+  'a hard rate, asked again': ['skill', { rule: '' }, { rates: early('hard', 1), rechecked: true }],
   'no progress, asked again': ['skill', { rule: '' }, { recent: same, rechecked: true }],
   'a custom check, asked again': ['skill', { rule: 'own' }, { rechecked: true }],
   'a limit, asked again': ['skill', { rule: '' }, { rechecked: true, limits: { steps: 1 } }],
@@ -56,7 +75,9 @@ function cell(name: keyof typeof CASES, profile: Profile): string {
     kind === 'skill' ? skillCall : modelCall,
     snapshotWith({ ...changes, run: { profile, labels } }),
   );
-  return [answer.ruling.effect, ...answer.notices.map(({ code, rule }) => `${code} ${rule}`)].join(', ');
+  const { ruling } = answer;
+  const wait = ruling.effect === 'deny' && ruling.retryAfterMs !== undefined ? ` for ${ruling.retryAfterMs} ms` : '';
+  return [`${ruling.effect}${wait}`, ...answer.notices.map(({ code, rule }) => `${code} ${rule}`)].join(', ');
 }
 
 describe('what each profile does with', () => {
@@ -67,6 +88,20 @@ describe('what each profile does with', () => {
     ['a check that errs', 'deny', 'deny', 'allow, would_deny own'],
     ['no price', 'deny', 'deny', 'allow, would_deny prices'],
     ['no progress', 'pause', 'pause', 'allow, would_pause no-progress'],
+    [
+      'a soft rate, a moment early',
+      'deny for 1000 ms',
+      'allow, rate_warning rate.tenant.soft',
+      'allow, would_wait rate.tenant.soft',
+    ],
+    [
+      'a soft rate, minutes early',
+      'pause',
+      'allow, rate_warning rate.tenant.soft',
+      'allow, would_pause rate.tenant.soft',
+    ],
+    ['a hard rate', 'deny', 'deny', 'allow, would_deny rate.tenant.hard'],
+    ['a hard rate, asked again', 'deny', 'allow', 'allow, would_deny rate.tenant.hard'],
     ['no progress, asked again', 'pause', 'allow', 'allow, would_pause no-progress'],
     ['a custom check, asked again', 'deny', 'allow', 'allow, would_deny own'],
     ['a limit, asked again', 'deny', 'deny', 'allow, would_deny limits.steps'],
@@ -83,6 +118,7 @@ it('the rest of the table is data', () => {
   expect(row('requirePolicySet')).toEqual([true, true, false]);
   expect(row('requireAssertion')).toEqual([true, false, false]);
   expect(row('traceFirst')).toEqual([true, true, false]);
+  expect(row('softRates')).toEqual(['object', 'warn', 'object']);
   expect(row('refuseDevelopment')).toEqual([true, false, false]);
 });
 

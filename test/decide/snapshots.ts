@@ -57,6 +57,7 @@ export const snapshotWith = ({ run, limits, counters, ...rest }: Changes = {}): 
   approvals: [],
   recent: [],
   rechecked: false,
+  rates: null,
   argumentsStored: false,
   arguments: { amount_cents: 100, reason: 'broken' },
   inputTokens: 10,

@@ -3,10 +3,12 @@ import { HANGS } from './deployment.js';
 import { ended, ledgerOf, revisionsOf, revisionsWhen, type Revision } from './evidence.js';
 import { createFaultRig, type FaultRig, type RunHandle } from './rig.js';
 import { until } from './until.js';
+import type { WorkerProcess } from './worker-process.js';
 
 describe('a workflow bundle is deployed that fails on every task', () => {
   let rig: FaultRig;
   let handle: RunHandle;
+  let broken: WorkerProcess;
   let first: Revision | undefined;
   const missing = [
     'MISSING orchestrator/finalize_run: not acknowledged by <time>',
@@ -20,7 +22,7 @@ describe('a workflow bundle is deployed that fails on every task', () => {
     handle = await rig.start('rok/acme/deployed', {}, { workflowTaskTimeout: '2s' });
     await rig.asked(1);
     await good.kill();
-    await rig.worker(['control'], {}, 'test/faults/broken-worker.ts');
+    broken = await rig.worker(['control'], {}, 'test/faults/broken-worker.ts');
     first = (await revisionsWhen(rig.stack, await rig.runOf('rok/acme/deployed'), () => true))[0];
   }, 120_000);
   afterAll(() => rig.close());
@@ -55,5 +57,12 @@ describe('a workflow bundle is deployed that fails on every task', () => {
     expect(events?.flatMap((event) => event.workflowTaskFailedEventAttributes?.failure?.message ?? [])).toContain(
       'this bundle is broken',
     );
+  });
+
+  it('and the worker that cannot do the task says so in its log, with the error', async () => {
+    const line = await until('a line of it', () =>
+      broken.lines.find((one) => one.includes('"Failing workflow task"') && one.includes('this bundle is broken')),
+    );
+    expect(JSON.parse(line)).toMatchObject({ level: 'warn', msg: 'Failing workflow task' });
   });
 });

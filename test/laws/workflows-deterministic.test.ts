@@ -36,7 +36,7 @@ async function bundlePlanted(text: string): Promise<string> {
 describe('the workflows', () => {
   it('are bundled as they are, with every type in the bundle', async () => {
     const { code } = await bundle(workflows);
-    for (const type of ['governedRun', 'repair']) expect(code).toContain(type);
+    for (const type of ['administer', 'governedRun', 'repair']) expect(code).toContain(type);
   });
 
   it.each([
@@ -68,8 +68,9 @@ async function typesWithoutWayOut(index: string): Promise<readonly string[]> {
     const text = await readFile(join(dirname(index), `${path}.ts`), 'utf8');
     for (const name of names.split(',').map((one) => one.trim())) {
       const body = new RegExp(`export async function ${name}\\([\\s\\S]*?\\n\\}\\n`).exec(text)?.[0] ?? '';
-      // Repair adopts a run that lost its workflow, and closes it; reconcile governs nothing.
-      const way = { repair: /return close\(/, reconcile: /./ }[name] ?? /return governed\(/;
+      // Repair adopts a run that lost its workflow, and closes it; reconcile governs nothing; administer asks one thing.
+      const asks = /\{\n {2}return administering\['decide\.administer'\]\(request\);\n\}/;
+      const way = { repair: /return close\(/, reconcile: /./, administer: asks }[name] ?? /return governed\(/;
       if (!way.test(body)) found.push(name);
     }
   }

@@ -1,24 +1,27 @@
 /** What a run did before decides what it may do next: a loop is held, and B waits for A, through whole runs. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { approveUpdate, rejectUpdate } from '../../src/workflows/messages.js';
+import { approveUpdate, cancelUpdate, rejectUpdate } from '../../src/workflows/messages.js';
 import { createRig, type Rig } from './rig.js';
+import { call, deployAgents, turn } from './scripted-agents.js';
 
-const call = (name: string, args: object) => ({ name, arguments: args });
-const turn = (toolCalls: readonly object[]) => ({
-  content: toolCalls.length === 0 ? 'done' : 'next',
-  toolCalls,
-  finishReason: toolCalls.length === 0 ? 'stop' : 'tool-calls',
-  usage: { inputTokens: 10, outputTokens: 5 },
-});
 const look = (order: string) => call('orders.lookup', { order: order });
 const refund = call('orders.refund', { order: 'A-1001', amount_cents: 100, reason: 'it came broken' });
 const AGENTS = {
   // The same question for ever, the model's words between them not counted.
   circler: { policies: ['default'], turns: [...Array.from({ length: 12 }, () => turn([look('A-1001')])), turn([])] },
+  // It never finds the skill, and its provider gives each call an id of its own; nothing is ever called.
+  stumbler: {
+    policies: ['default'],
+    turns: [
+      ...Array.from({ length: 12 }, (_, at) =>
+        turn([{ ...call('orders.find', { order: 'A-1001' }), id: `call_x${at}` }]),
+      ),
+      turn([]),
+    ],
+  },
   walker: {
     policies: ['default'],
     turns: [...['A-1001', 'A-1002'].flatMap((id) => Array.from({ length: 4 }, () => turn([look(id)]))), turn([])],
@@ -30,39 +33,12 @@ const ORDER = `@id("look-first") @reason("look it up first")
   forbid (principal, action == Action::"skill.call", resource == Skill::"orders.refund")
   unless { context.counters.lastSuccess has "orders.lookup" };`;
 
-async function deploymentOf(folder: string): Promise<NodeJS.ProcessEnv> {
-  const root = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
-  const [agents, policies, prices] = [join(folder, 'agents'), join(folder, 'policies'), join(folder, 'prices.json')];
-  await cp(root('agents'), agents, { recursive: true });
-  await cp(root('policies'), policies, { recursive: true });
-  await writeFile(join(policies, 'order.cedar'), ORDER);
-  const free = { input_cost_per_token: 0, output_cost_per_token: 0 };
-  await writeFile(
-    prices,
-    JSON.stringify(
-      Object.fromEntries([...Object.keys(AGENTS), 'refund-desk'].map((name) => [`scripted/${name}`, free])),
-    ),
-  );
-  for (const [name, { policies: files, turns }] of Object.entries(AGENTS)) {
-    await writeFile(join(agents, 'scripts', `${name}.jsonl`), turns.map((one) => JSON.stringify(one)).join('\n'));
-    const file = {
-      name,
-      model: `scripted/${name}`,
-      instructions: 'go on',
-      skills: ['orders.lookup', 'orders.refund'],
-      policies: files,
-    };
-    await writeFile(join(agents, `${name}.yaml`), JSON.stringify(file));
-  }
-  return { ROK_AGENTS: agents, ROK_POLICIES: policies, ROK_PRICES: prices };
-}
-
 describe('what was before', () => {
   let rig: Rig;
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'rok-history-'));
-    rig = await createRig({ env: await deploymentOf(folder) });
+    rig = await createRig({ env: await deployAgents(folder, AGENTS, { order: ORDER }) });
   }, 60_000);
   afterAll(async () => {
     await rig.close();
@@ -100,6 +76,26 @@ describe('what was before', () => {
     expect(await skillCalls('circle')).toBe(10);
   }, 60_000);
 
+  it('five equal answers hold the run where nothing was called, whatever ids the provider gives their calls', async () => {
+    const handle = await start('stumbler', 'stumble');
+    expect(await held(handle)).toMatchObject({ reason: 'NO_PROGRESS' });
+    const [made] = await rig.stack.admin.query<{ calls: number; answers: number }>(
+      `SELECT count(*)::int AS calls, count(DISTINCT t.content_digest)::int AS answers FROM execute.results t
+      JOIN decide.runs r USING (run_id) WHERE r.workflow_id = $1`,
+      [handle.workflowId],
+    );
+    expect(made).toEqual({ calls: 5, answers: 1 });
+    // The model was told which of its calls each result is of.
+    const ids = await rig.stack.admin.query<{ id: string }>(
+      `SELECT e ->> 'callId' AS id FROM execute.contexts c JOIN decide.runs r USING (run_id), jsonb_array_elements(c.added) e
+      WHERE r.workflow_id = $1 AND e ? 'callId' ORDER BY 1`,
+      [handle.workflowId],
+    );
+    expect(ids.map(({ id }) => id)).toEqual([0, 1, 2, 3].map((at) => `call_x${at}`));
+    await handle.executeUpdate(cancelUpdate, { args: [{ actor: { local: 'alice' } }] });
+    await handle.result();
+  }, 60_000);
+
   it('four equal calls and four others are progress', async () => {
     const handle = await start('walker', 'walk');
     expect(await handle.result()).toMatchObject({ outcome: 'succeeded', decisions: { pause: 0 } });
@@ -120,6 +116,6 @@ describe('what was before', () => {
   }, 60_000);
 
   it('leaves histories that all replay', async () => {
-    expect(await rig.replayAll()).toBe(7);
+    expect(await rig.replayAll()).toBe(8);
   }, 60_000);
 });

@@ -7,6 +7,7 @@ import {
   pauseUpdate,
   rejectUpdate,
   resumeUpdate,
+  statusQuery,
 } from '../../src/workflows/messages.js';
 import { recordIfAsked } from '../histories/recording.js';
 import { agentsWith, createRig, type Rig } from './rig.js';
@@ -53,10 +54,10 @@ describe('steering a held run', () => {
     const ask = (actor: object, over: object = {}) =>
       whyNot(handle.executeUpdate(approveUpdate, { args: [{ actor: actor as never, hold, digest, ...over }] }));
     expect(await ask({ local: 'alice', roles: ['approver:finance'] })).toBe(
-      '`local:alice` may not approve: who asked for the run does not answer for it',
+      '`local:alice` may not approve: who asked for the run does not answer for it (access.four_eyes)',
     );
     expect(await ask({ local: 'carl', roles: ['approver:legal'] })).toBe(
-      '`local:carl` may not approve: needs role approver:finance',
+      '`local:carl` may not approve: needs role approver:finance or role admin (grants/approval.grant)',
     );
     expect(await ask(FINANCE, { digest: '0'.repeat(64) })).toBe('the digest is not of the action that is held');
     expect(await ask(FINANCE, { hold: 7 })).toBe('no pending hold 7');
@@ -91,7 +92,7 @@ describe('steering a held run', () => {
   it('pauses before the next step and resumes, and cannot resume what needs an approval', async () => {
     const { handle, hold, digest } = await held('pause');
     expect(await whyNot(handle.executeUpdate(resumeUpdate, { args: [{ actor: OPERATOR }] }))).toBe(
-      'a hold for APPROVAL_REQUIRED is not resumed but approved or rejected',
+      '`local:olga` may not resume: a hold for APPROVAL_REQUIRED is not resumed but approved or rejected (access.state)',
     );
     await handle.executeUpdate(pauseUpdate, { args: [{ actor: OPERATOR }] });
     await handle.executeUpdate(approveUpdate, { args: [{ actor: FINANCE, hold, digest }] });
@@ -121,6 +122,28 @@ describe('steering a held run', () => {
       await recordIfAsked('repaired', rig.client.workflow.getHandle(workflowId));
   }, 30_000);
 
+  it('cannot be repaired while it lives: refused, recorded, and a note of its verdict', async () => {
+    const { handle, hold, digest } = await held('alive');
+    const { run } = await handle.query(statusQuery);
+    const repairing = rig.client.workflow.execute('repair', {
+      taskQueue: 'rok-control',
+      workflowId: `rok-repair/${run ?? ''}`,
+      args: [{ run, reason: 'stale' }],
+    });
+    await expect(repairing).rejects.toThrow();
+    const uuid = run?.slice(4);
+    expect(
+      await rig.stack.admin.query('SELECT workflow_id, code FROM decide.refused_histories WHERE run_id = $1', [uuid]),
+    ).toEqual([{ workflow_id: `rok-repair/${run ?? ''}`, code: 'not_this_history' }]);
+    await handle.executeUpdate(rejectUpdate, { args: [{ actor: FINANCE, hold, digest }] });
+    expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
+    const [verdict] = await rig.stack.admin.query<{ findings: readonly { code: string }[] }>(
+      'SELECT findings FROM audit.v_verdicts WHERE run_id = $1',
+      [uuid],
+    );
+    expect(verdict?.findings.map(({ code }) => code)).toEqual(['REFUSED_HISTORY']);
+  }, 30_000);
+
   it('ends at its limit of steps, in an orderly way', async () => {
     const handle = await rig.start('rok/acme/late', { ...SPEC, limits: { steps: 3 } });
     expect(await handle.result()).toMatchObject({ outcome: 'policy_stopped', verdict: 'COMPLETE' });
@@ -133,6 +156,6 @@ describe('steering a held run', () => {
   }, 30_000);
 
   it('leaves histories that all replay', async () => {
-    expect(await rig.replayAll()).toBe(7);
+    expect(await rig.replayAll()).toBe(8);
   }, 60_000);
 });

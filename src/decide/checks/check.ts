@@ -17,9 +17,10 @@ export type Denial = {
   readonly final: boolean;
   readonly always?: boolean;
   readonly suggest?: { readonly model: string };
+  readonly retryAfterMs?: number;
 };
 
-/** One objection. `final` ends the run; else the denial is told to the model. `always` blocks in OBSERVE_ONLY too. */
+/** One objection. `final` ends the run; else the denial is told to the model, or waited out. `always` blocks in OBSERVE_ONLY too. */
 export type Objection = Denial | { readonly effect: 'pause'; readonly reason: Reason; readonly terms: PauseTerms };
 
 export type CheckResult = {
