@@ -30,20 +30,23 @@ export type Closed = Omit<RunResult, 'answer' | 'detail'>;
 export async function closeRun(run: GovernedRun, ending: Ending, answer: RunResult['answer']): Promise<RunResult> {
   run.closing = true;
   const { opened } = run;
-  const closed = await close(
-    {
-      run: run.run,
-      trace: run.trace,
-      moved: (to) => {
-        run.moved(to);
+  // The close keeps the turn from its first act to its last: what a handler asks beside it may not replay as it was.
+  const closed = await run.turn.take(() =>
+    close(
+      {
+        run: run.run,
+        trace: run.trace,
+        moved: (to) => {
+          run.moved(to);
+        },
+        tenant: opened.tenant,
+        agent: opened.agent,
+        graceMs: opened.graceMs,
+        lastStep: run.steps,
+        countsEvents: true,
       },
-      tenant: opened.tenant,
-      agent: opened.agent,
-      graceMs: opened.graceMs,
-      lastStep: run.steps,
-      countsEvents: true,
-    },
-    ending,
+      ending,
+    ),
   );
   showEnded(run.status);
   return { ...closed, detail: ending.detail, answer };

@@ -9,9 +9,9 @@ import {
   setHandler,
   sleep,
 } from '@temporalio/workflow';
-import type { AccessAnswer, AccessRequest, ActorVerb } from '../domain/protocol/decide.js';
+import type { AccessAnswer, AccessRequest, ActorVerb, NudgeAnswer } from '../domain/protocol/decide.js';
 import type { GovernedRun } from './governed-state.js';
-import { decide } from './hands.js';
+import { decide, decideWithin } from './hands.js';
 import {
   approveUpdate,
   cancelUpdate,
@@ -110,13 +110,24 @@ async function watchDeadline(run: GovernedRun): Promise<void> {
     const moves = run.deadlineMoved;
     const moved = await condition(() => run.deadlineMoved !== moves, Math.max(run.deadlineInMs, 1));
     if (moved) continue;
-    const asked = run.turn.take(() => decide['decide.nudge']({ run: run.run }));
+    const asked = run.turn.take(() => isDue(run));
     const answer = await Promise.race([asked, sleep(UNANSWERED_MS).then(() => null)]);
     if (answer === null || answer.due) {
       run.end({ outcome: 'expired', detail: 'the run reached its deadline' });
       return;
     }
     run.deadlineInMs = answer.remainingMs;
+  }
+}
+
+/** Null where nobody answers in time: the close waits for its turn, and must not wait for this. */
+async function isDue(run: GovernedRun): Promise<NudgeAnswer | null> {
+  if (run.closing) return null;
+  try {
+    return await decideWithin(UNANSWERED_MS)['decide.nudge']({ run: run.run });
+  } catch (error) {
+    if (isRefusedHistory(error) || isCancellation(error)) throw error;
+    return null;
   }
 }
 
@@ -139,8 +150,9 @@ async function nudged(run: GovernedRun, said: unknown, heard: Set<string>): Prom
       return;
     }
   }
-  const { due } = await decide['decide.nudge']({ run: run.run });
-  if (due) run.end({ outcome: 'forced', detail: 'finalize_run after the deadline' });
+  const answer = await isDue(run);
+  if (answer === null) return;
+  if (answer.due) run.end({ outcome: 'forced', detail: 'finalize_run after the deadline' });
   else if (asked === null && first) {
     heard.add(event);
     run.trace.note('message.refused', event, { verb: 'finalize', actor: '', reason: 'it is before the deadline' });
@@ -163,6 +175,7 @@ function noteAct(run: GovernedRun, verb: ActorVerb, event: string, answer: Acces
 }
 
 async function steered(run: GovernedRun, verb: ActorVerb, input: Steer | Answer): Promise<Steered> {
+  if (run.closing) throw ApplicationFailure.nonRetryable('the run admits nothing more', 'run_closed');
   const updateId = currentUpdateInfo()?.id ?? `${verb}-${run.steps}`;
   const hold = 'hold' in input ? input.hold : verb === 'resume' ? run.holding.current?.hold : undefined;
   const answer = await decide['decide.access']({

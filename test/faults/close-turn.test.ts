@@ -1,0 +1,48 @@
+/** What a run's deadline, the sweep's nudge and the end of its last step ask for in one workflow task replays as recorded. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { bundleWorkflowCode, Worker } from '@temporalio/worker';
+import { openDatabase } from '../../src/platform/database.js';
+import { createFaultRig, type FaultRig } from './rig.js';
+
+const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+
+let rig: FaultRig;
+beforeAll(async () => {
+  rig = await createFaultRig([{ content: 'done', delayMs: 2_000 }]);
+  await rig.terms('acme', '5 seconds', '30 seconds');
+}, 60_000);
+afterAll(() => rig.close());
+
+it('when all three came while nobody served the workflow, and what was asked second is answered last', async () => {
+  const [, control] = await Promise.all([rig.worker(['execute']), rig.worker(['control'])]);
+  const handle = await rig.start('rok/acme/crowded');
+  await rig.asked(1);
+  await control.kill();
+  await sleep(6_000);
+  await handle.signal('finalize_run', { by: 'reconcile' });
+
+  const { admin, adminUrl } = rig.stack;
+  const locker = await openDatabase(adminUrl, { applicationName: 'locker', max: 1 });
+  const waiting = () =>
+    admin.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity WHERE usename = 'rok_decide' AND datname = current_database()
+         AND wait_event_type = 'Lock' ORDER BY query_start`,
+    );
+  await locker.transaction(async (sql) => {
+    await sql.query('SELECT FROM decide.runs FOR UPDATE');
+    await rig.worker(['control']);
+    while ((await waiting()).length < 1) await sleep(5);
+    await sleep(200);
+    const [, second] = await waiting();
+    // Its transaction is lost; it is tried again a moment later.
+    if (second !== undefined) await admin.query('SELECT pg_terminate_backend($1)', [second.pid]);
+  });
+  await locker.close();
+
+  await handle.result();
+  expect((await handle.describe()).status.name).toBe('COMPLETED');
+  const workflowBundle = await bundleWorkflowCode({ workflowsPath });
+  await Worker.runReplayHistory({ workflowBundle }, await handle.fetchHistory());
+}, 120_000);
