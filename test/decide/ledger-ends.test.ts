@@ -120,14 +120,23 @@ describe('a backend that dies', () => {
       await rig.stack.admin.query('SELECT pg_terminate_backend($1, 5000)', [me?.pid]);
     };
     const done = rig.decide.transaction(async (sql) => {
+      const sent: Promise<unknown>[] = [];
+      const ask = async <R extends object>(text: string, values?: readonly unknown[]) => {
+        const mine = statement;
+        statement += 1;
+        if (mine === at) await die(sql);
+        return sql.query<R>(text, values);
+      };
       await act({
-        query: async <R extends object>(text: string, values?: readonly unknown[]) => {
-          const mine = statement;
-          statement += 1;
-          if (mine === at) await die(sql);
-          return sql.query<R>(text, values);
+        query: <R extends object>(text: string, values?: readonly unknown[]) => {
+          const asked = ask<R>(text, values);
+          asked.catch(() => undefined);
+          sent.push(asked);
+          return asked;
         },
       });
+      // Those that the act did not wait for too: here death comes between sending and answering.
+      await Promise.all(sent);
       // The last place: everything is said but the commit.
       if (statement === at) await die(sql);
     });
