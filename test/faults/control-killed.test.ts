@@ -22,7 +22,7 @@ describe('the control worker dies between the commit of a decision and the compl
   beforeAll(async () => {
     rig = await createFaultRig(CONVERSATION);
     const [first] = await Promise.all([
-      rig.worker(['control'], { ROK_CRASH_AT: 'decide.step.after' }),
+      rig.worker(['control'], { ROK_CRASH_AT: 'decide.step.after:2' }),
       rig.worker(['execute', 'audit']),
     ]);
     const handle = await rig.start('rok/acme/crashed');

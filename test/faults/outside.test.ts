@@ -3,9 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
+import { finalizeRunSignal } from '../../src/workflows/messages.js';
 import { HANGS } from './deployment.js';
 import { boundOf, decisionsOf, ended, ledgerOf, verdictOf, warrantsOf } from './evidence.js';
 import { createFaultRig, type FaultRig, type RunHandle } from './rig.js';
+import { until } from './until.js';
 
 const failureOf = async (handle: { result(): Promise<unknown> }): Promise<{ type: unknown; message: string }> => {
   const error: unknown = await handle.result().then(
@@ -87,9 +89,13 @@ describe('hands from outside on the workflow of a run', () => {
       original = await rig.start(workflowId, { tenant: 'harmed' });
       run = await rig.runOf(workflowId);
       await rig.asked(before + 1);
-      const history = await original.fetchHistory();
-      const tasks =
-        history.events?.filter((event) => (event.workflowTaskCompletedEventAttributes ?? null) !== null) ?? [];
+      // Too early, so only noted: one more workflow task to go back to.
+      await original.signal(finalizeRunSignal, { by: 'test' });
+      const tasks = await until('the second workflow task', async () => {
+        const { events } = await original.fetchHistory();
+        const done = events?.filter((event) => (event.workflowTaskCompletedEventAttributes ?? null) !== null) ?? [];
+        return done.length < 2 ? null : done;
+      });
       const reset = await rig.client.workflowService.resetWorkflowExecution({
         namespace: rig.stack.namespace,
         workflowExecution: { workflowId: original.workflowId, runId: original.firstExecutionRunId },
