@@ -23,6 +23,7 @@ type Ending = {
 const start = '0.1 run.start allow';
 const call = '1.1 model.call allow';
 const outcome = '2.1 run.outcome allow';
+const repaired = ['2.1 run.repair allow', '3.1 run.outcome allow'];
 const failed = (as: unknown): Ending['end'] => ({ phase: 'FAILED', outcome: as });
 /** Whoever is first: the run's own timer, or the sweep that tells it to finalize. */
 const expired: unknown = expect.stringMatching(/^(expired|forced)$/);
@@ -71,7 +72,7 @@ const ENDINGS: readonly Ending[] = [
     agent: 'clerk',
     options: { workflowExecutionTimeout: '4s' },
     end: failed('forced'),
-    decisions: [start, call, outcome],
+    decisions: [start, call, ...repaired],
     notes: [unknown],
     orphan: 'TIMED_OUT',
   },
@@ -81,7 +82,7 @@ const ENDINGS: readonly Ending[] = [
     harm: ({ client, stack: { namespace } }, { workflowId, firstExecutionRunId: runId }) =>
       client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } }),
     end: failed('forced'),
-    decisions: [start, call, outcome],
+    decisions: [start, call, ...repaired],
     notes: [unknown],
     orphan: 'NOT_FOUND',
   },
