@@ -60,9 +60,9 @@ const LOADS: readonly string[] = [
      'a/target', CASE WHEN s % 2 = 0 THEN 'write' END, 'allow', ${HEX}, ${HEX}, ${HEX}, ${HEX}, now(), ${HEX}, ${HEX}, ${HEX},
      '{"effect":"allow","determining":["some-policy"]}' FROM ns, generate_series(0, 11) s`,
   `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, nonce, redeemed_at, closed_at,
-     spent_micros, over_micros, tokens)
+     spent_micros, over_micros, bound_tokens, tokens)
    SELECT ${RUN}, s, 1, s, 'settled', ${HEX}, now(), CASE WHEN ${has('UNWARRANTED')} AND s = 5 THEN gen_random_uuid() ELSE ${ONE} END,
-     now(), now(), 10, CASE WHEN ${has('OVERRUN')} AND s = 3 THEN 7 ELSE 0 END, 5 FROM ns, generate_series(1, 10) s`,
+     now(), now(), 10, CASE WHEN ${has('OVERRUN')} AND s = 3 THEN 7 ELSE 0 END, 5, 5 FROM ns, generate_series(1, 10) s`,
   `INSERT INTO execute.attempts (run_id, step, attempt, action_digest, nonce)
    SELECT ${RUN}, s, 1, ${HEX}, ${ONE} FROM ns, generate_series(1, 10) s`,
   `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,

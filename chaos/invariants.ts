@@ -21,6 +21,9 @@ const NOTHING: Readonly<Record<string, string>> = {
   'the journal sums to the balances': 'SELECT account_id FROM decide.v_drift',
   'what is set aside is what is reserved': 'SELECT account_id FROM decide.v_set_aside_drift',
   'no cap was passed at any commit': 'SELECT account_id FROM decide.v_overspent',
+  'what was charged is what was set aside for it': 'SELECT run_id FROM decide.v_charge_drift',
+  'the ledger agrees with attempts and results': 'SELECT run_id FROM audit.v_attempt_drift',
+  'receipts state what the ledger says': 'SELECT run_id FROM audit.v_receipt_drift',
   'no attempt without a warrant': `SELECT a.run_id FROM execute.attempts a LEFT JOIN decide.reservations w USING (run_id, step, attempt)
     WHERE w.nonce IS DISTINCT FROM a.nonce OR w.state NOT IN ('settled', 'forfeited')`,
   'no attempt without a result': `SELECT run_id FROM execute.attempts EXCEPT ALL SELECT run_id FROM execute.results`,

@@ -25,14 +25,16 @@ import {
 } from './platform/read.js';
 import { connectTemporal, temporalSettings } from './platform/temporal.js';
 import { fromStartError, toRokError } from './platform/temporal-failure.js';
-import type { Answer, RunResult, Steer, Steered } from './workflows/messages.js';
+import { sendRaise, type RaiseAct } from './raising.js';
+import type { Answer, Raised, RunResult, Steer, Steered } from './workflows/messages.js';
 
 export type { Act, Acting, Purpose } from './acting.js';
 export { RokError, type ErrorCode } from './domain/errors.js';
 export type { ActorClaim } from './domain/actor.js';
 export type { RunSpec } from './domain/run-spec.js';
 export type { Reader, RunView, StoredReceipt } from './platform/read.js';
-export type { RunResult, Steered } from './workflows/messages.js';
+export type { RaiseAct } from './raising.js';
+export type { Raised, RunResult, Steered } from './workflows/messages.js';
 
 /** Without `hold` and `digest` the answer is for what is pending now; with them it must be exactly that. */
 export type AnswerAct = Act & { readonly hold?: number; readonly digest?: Digest };
@@ -53,6 +55,8 @@ export interface GovernedRunHandle {
   kill(act: Act): Promise<Steered>;
   approve(act: AnswerAct): Promise<Steered>;
   reject(act: AnswerAct): Promise<Steered>;
+  /** The cap of a budget that the run falls under; a run that waits for a budget goes on in place. */
+  raiseBudget(act: RaiseAct): Promise<Raised>;
   /** Asks the run to close; before its deadline that is noted and ignored, but by the assertion of one who may. */
   finalize(by: string, act?: Act): Promise<void>;
   /** The latest; null while there is none. */
@@ -174,6 +178,7 @@ function handleOn(client: Client, workflowId: string, reader: () => Promise<Read
     },
     approve: answer('approve'),
     reject: answer('reject'),
+    raiseBudget: (act) => sendRaise(handle, act),
     finalize: (by, act) => sendFinalize(handle, by, act, reader),
     async receipt() {
       const view = await status();

@@ -16,7 +16,7 @@ CREATE TABLE decide.holds (
   until timestamptz NOT NULL,
   on_timeout text NOT NULL CHECK (on_timeout IN ('terminate', 'continue', 'escalate')),
   resolved_at timestamptz,
-  resolution text CHECK (resolution IN ('approved', 'rejected', 'resumed', 'timed_out', 'ended')),
+  resolution text CHECK (resolution IN ('approved', 'rejected', 'resumed', 'raised', 'timed_out', 'ended')),
   PRIMARY KEY (run_id, hold),
   UNIQUE (run_id, step, attempt),
   CHECK ((resolved_at IS NULL) = (resolution IS NULL))
@@ -40,7 +40,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.holds FOR EACH STATEMENT EX
 CREATE TABLE decide.acts (
   run_id uuid NOT NULL REFERENCES decide.runs,
   update_id text NOT NULL CHECK (length(update_id) BETWEEN 1 AND 256),
-  verb text NOT NULL CHECK (verb IN ('start', 'pause', 'resume', 'cancel', 'kill', 'finalize', 'approve', 'reject')),
+  verb text NOT NULL CHECK (verb IN ('start', 'pause', 'resume', 'cancel', 'kill', 'finalize', 'approve', 'reject', 'raise_budget')),
   actor text NOT NULL,
   roles text[] NOT NULL,
   issuer text NOT NULL,

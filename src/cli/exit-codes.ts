@@ -9,7 +9,7 @@ export const EXIT_CODES = {
   3: 'not found',
   4: 'not allowed',
   5: 'the run ended other than succeeded',
-  6: 'evidence bad: INCOMPLETE, STALE, or verification failed (before 5, where both hold)',
+  6: 'evidence bad: INCOMPLETE, STALE, verification failed, or the ledger drifts (before 5, where both hold)',
   7: 'decisions changed, or a policy test failed',
   8: 'still open at the timeout',
   9: 'Temporal or PostgreSQL cannot be reached',

@@ -5,6 +5,7 @@
 import { Command } from 'commander';
 import { approvalAnswer } from './approval-answer.js';
 import { approvalList } from './approval-list.js';
+import { budget } from './budget.js';
 import { decisionShow } from './decision-show.js';
 import { dev } from './dev.js';
 import { doctor } from './doctor.js';
@@ -13,6 +14,7 @@ import { failureOf } from './failure.js';
 import { halt } from './halt.js';
 import { help } from './help.js';
 import { init } from './init.js';
+import { ledger } from './ledger.js';
 import { migrateCommand } from './migrate.js';
 import { policyDiff } from './policy-diff.js';
 import { policyLint } from './policy-lint.js';
@@ -69,6 +71,7 @@ function createProgram(io: Io): Command {
   const decision = program.command('decision').description('what was decided, and why');
   decisionShow(decision);
   halt(program);
+  for (const register of [budget, ledger]) register(program);
   const policy = program.command('policy').description('check policy sets, and put them in force');
   for (const register of [policyLint, policyTest, policyDiff, policyPublish, policyReport]) register(policy);
   for (const register of [token, reconcile, exportCommand, verify, help]) register(program);

@@ -49,9 +49,11 @@ function sheetOf(view: RunView): string {
 function holdOf({ hold, run }: RunView): readonly (readonly [string, string])[] {
   if (hold === null) return [];
   const way =
-    hold.digest === null
-      ? `rok run resume ${run} --as <name> --role operator`
-      : `rok approval approve ${run} --digest ${hold.digest} --as <name> --role approver:${hold.authority}`;
+    hold.reason === 'BUDGET'
+      ? `rok budget raise ${run} --scope <scope> --unit <unit> --window <window> --from <cap> --to <cap> --reason <text> --as <name> --role approver:${hold.authority}`
+      : hold.digest === null
+        ? `rok run resume ${run} --as <name> --role operator`
+        : `rok approval approve ${run} --digest ${hold.digest} --as <name> --role approver:${hold.authority}`;
   return [
     ['held', `hold ${hold.hold}, ${hold.reason}: ${hold.what}`],
     ['answers', `${hold.authority}, ${hold.given} of ${hold.quorum}, until ${hold.until}`],

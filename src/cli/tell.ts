@@ -47,6 +47,10 @@ function ofTrace({ id, kind, body }: TraceLine): string | null {
       return `executed  step ${at}: ${text(body, 'status')}${text(body, 'code') === '' ? '' : ` (${text(body, 'code')})`}`;
     case 'approval.given':
       return plain(`acted     ${text(body, 'actor')}: ${text(body, 'verb')}`);
+    case 'budget.raised':
+      return plain(
+        `raised    ${text(body, 'actor')}: ${text(body, 'scope')} ${text(body, 'unit')} from ${text(body, 'from')} to ${text(body, 'to')}`,
+      );
     case 'message.refused':
       return plain(`refused   ${text(body, 'actor')}: ${text(body, 'verb')} — ${text(body, 'reason')}`);
     case 'hold.warned':

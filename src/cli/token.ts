@@ -33,7 +33,10 @@ export function token(program: Command): void {
     .option('--run <run>', 'run id or workflow id that it is for')
     .option('--tenant <tenant>', 'for `start`: the tenant')
     .option('--id <id>', 'for `start`: the id that the run will be started with')
-    .option('--digest <digest>', 'for `approve` and `reject`: of the held action')
+    .option(
+      '--digest <digest>',
+      'for `approve` and `reject`: of the held action; for `raise_budget`: as `rok budget raise --purpose` prints it',
+    )
     .option('--update <id>', 'the message it is good for; one is made up unless given')
     .option('--seconds <n>', 'how long it is good for, at most 300', wholeNumber, LONGEST_S)
     .action((options: Options, command: Command) =>
@@ -65,14 +68,21 @@ export function token(program: Command): void {
     );
 }
 
+/** Where the digest is found that an assertion for this must be bound to. */
+const SHOWN_BY: Partial<Record<Options['verb'], string>> = {
+  approve: 'rok approval list',
+  reject: 'rok approval list',
+  raise_budget: 'rok budget raise --purpose',
+};
+
 async function audienceOf(options: Options, { reader }: Session): Promise<string> {
   const { verb, run, tenant, id, digest } = options;
-  const answers = verb === 'approve' || verb === 'reject';
-  if (answers !== (digest !== undefined) || (digest !== undefined && !isDigest(digest)))
+  const shown = SHOWN_BY[verb];
+  if ((shown !== undefined) !== (digest !== undefined) || (digest !== undefined && !isDigest(digest)))
     throw new RokError(
       'usage',
-      answers ? `\`${verb}\` needs the digest of the held action` : `\`${verb}\` is for no action`,
-      answers ? 'add `--digest` as `rok approval list` shows it' : 'leave `--digest` out',
+      shown === undefined ? `\`${verb}\` is for no action` : `\`${verb}\` needs the digest of its action`,
+      shown === undefined ? 'leave `--digest` out' : `add \`--digest\` as \`${shown}\` shows it`,
     );
   if (verb === 'start') {
     if (tenant === undefined || id === undefined)

@@ -108,6 +108,7 @@ const ACTS = {
   finalize: 'run.finalize',
   approve: 'approval.grant',
   reject: 'approval.grant',
+  raise_budget: 'budget.raise',
   'halt.set': 'halt.set',
   'halt.lift': 'halt.set',
   'policy.publish': 'policy.publish',

@@ -151,7 +151,8 @@ export async function readStepFacts(
   const [facts] = await sql.query<StepFacts>(
     `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
       decide.halted(r.tenant, r.agent) AS halted,
-      EXISTS (SELECT FROM decide.reservations w WHERE w.run_id = r.run_id AND w.over_micros > 0) AS overran,
+      EXISTS (SELECT FROM decide.reservations w WHERE w.run_id = r.run_id AND w.over_micros > 0)
+        OR EXISTS (SELECT FROM decide.reservations w WHERE w.run_id = r.run_id AND w.tokens > w.bound_tokens) AS overran,
       (${OPEN_WARRANTS}) AS open,
       (SELECT jsonb_build_object('action_digest', d.action_digest, 'body', d.body, 'policy_set_digest', d.policy_set_digest,
           'price_table_digest', d.price_table_digest, 'snapshot_digest', d.snapshot_digest, 'hold', h.hold)

@@ -8,8 +8,10 @@ import { PROFILE_RULES } from '../domain/profiles.js';
 import type {
   AccessAnswer,
   AccessRequest,
+  ActorVerb,
   HoldAnswer,
   HoldRequest,
+  HoldResolution,
   NudgeAnswer,
   ResolveAnswer,
   ResolveRequest,
@@ -22,11 +24,21 @@ import { usedBefore } from './acts.js';
 import type { Caller } from './caller.js';
 import type { Deciders } from './deciders.js';
 import { endHold, openHold, readHold, type HoldRow } from './holds.js';
+import { applyRaise, heldForBudget, raisingOf, type Raising } from './raise.js';
 import { lockRun, type RunRow } from './run-row.js';
 
 const MAX_UPDATE_ID = 256;
 
-/** Verifies and decides what an actor asks, counts the quorum, and resolves the hold where that settles it. */
+type KnownAct = {
+  readonly verb: string;
+  readonly actor: string;
+  readonly allowed: boolean;
+  readonly reason: string | null;
+  readonly hold: number | null;
+  readonly action_digest: string | null;
+};
+
+/** Verifies and decides what an actor asks, counts the quorum or raises the cap, and resolves the hold where that settles it. */
 export async function access(
   sql: Sql,
   deciders: Deciders,
@@ -35,15 +47,17 @@ export async function access(
 ): Promise<AccessAnswer> {
   if (request.updateId.length > MAX_UPDATE_ID)
     throw new RokError('usage', 'the update id is longer than 256 characters');
+  const raising = raisingOf(request);
+  const digest = raising?.digest ?? request.digest;
   const row = await lockRun(sql, request.run, caller);
-  const [known] = await sql.query<{ verb: string; actor: string; allowed: boolean; reason: string | null }>(
-    'SELECT verb, actor, allowed, reason FROM decide.acts WHERE run_id = $1 AND update_id = $2',
+  const [known] = await sql.query<KnownAct>(
+    'SELECT verb, actor, allowed, reason, hold, action_digest FROM decide.acts WHERE run_id = $1 AND update_id = $2',
     [uuidOf(request.run), request.updateId],
   );
   // An id that a signal carries is not kept apart from others by Temporal.
-  if (known !== undefined && known.verb !== request.verb)
+  if (known !== undefined && (known.verb !== request.verb || (raising !== null && known.action_digest !== digest)))
     return no(known.actor, refused(known.actor, request.verb, 'access.update', 'the update id is of another act'));
-  const hold = request.hold === undefined ? undefined : await readHold(sql, request.run, request.hold);
+  const hold = await holdMeant(sql, request, known);
   if (known !== undefined)
     return known.allowed
       ? allowed(sql, request, known.actor, hold)
@@ -53,11 +67,14 @@ export async function access(
     workflowId: row.workflow_id,
     verb: request.verb,
     updateId: request.updateId,
-    ...(request.digest === undefined ? {} : { actionDigest: request.digest }),
+    ...(digest === undefined ? {} : { actionDigest: digest }),
     nowMs,
     requireAssertion: PROFILE_RULES[row.profile].requireAssertion,
   });
-  const why = verified.ok ? await objection(sql, verified.actor, request, row, hold) : verified.reason;
+  const why = verified.ok
+    ? ((await objection(sql, verified.actor, request, row, hold)) ??
+      (await notRaised(sql, verified.actor, request, raising)))
+    : verified.reason;
   const actor = verified.ok ? verified.actor : { name: verified.name, roles: [], issuer: 'none' };
   await sql.query(
     `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason)
@@ -71,16 +88,34 @@ export async function access(
       actor.issuer,
       why === null && 'tokenId' in actor ? (actor.tokenId ?? null) : null,
       isActorClaim(request.claim) && 'assertion' in request.claim ? request.claim.assertion : null,
-      request.hold ?? null,
-      request.digest ?? null,
+      hold?.hold ?? request.hold ?? null,
+      digest ?? null,
       why === null,
-      storable(why?.text ?? request.reason ?? '', 2000) || null,
+      storable(why?.text ?? raising?.raise.reason ?? request.reason ?? '', 2000) || null,
     ],
   );
   return why === null ? allowed(sql, request, actor.name, hold) : no(actor.name, why);
 }
 
 const no = (actor: string, reason: Reason): AccessAnswer => ({ allowed: false, actor, reason });
+
+/** A raise is for the hold that waits for one, if there is any; asked for again, for the one that it was for. */
+async function holdMeant(sql: Sql, request: AccessRequest, known: KnownAct | undefined): Promise<HoldRow | undefined> {
+  if (request.verb === 'raise_budget' && known === undefined) return heldForBudget(sql, request.run);
+  const number = request.verb === 'raise_budget' ? known?.hold : request.hold;
+  return number === undefined || number === null ? undefined : readHold(sql, request.run, number);
+}
+
+/** Last, because it changes the cap: null where it did, or where nothing is to be raised. */
+async function notRaised(
+  sql: Sql,
+  actor: Actor,
+  request: AccessRequest,
+  raising: Raising | null,
+): Promise<Reason | null> {
+  const failed = raising === null ? null : await applyRaise(sql, request, raising);
+  return failed === null ? null : refused(actor.name, request.verb, failed.rule, failed.why);
+}
 
 /** Why a verified actor may not have what it asks, by the first rule that says so. */
 async function objection(
@@ -136,23 +171,24 @@ async function allowed(
     [uuidOf(request.run), hold.hold],
   );
   const given = votes?.given ?? 0;
-  const resolution =
-    request.verb === 'resume'
-      ? 'resumed'
-      : votes?.rejected === true
-        ? 'rejected'
-        : given >= hold.quorum
-          ? 'approved'
-          : null;
+  const resolution = resolutionBy(request.verb, votes?.rejected === true, given >= hold.quorum);
   if (resolution !== null && hold.resolution === null) await endHold(sql, request.run, hold, resolution);
   return {
     allowed: true,
     actor,
+    ...(request.verb === 'raise_budget' ? { hold: hold.hold } : {}),
     given,
     quorum: hold.quorum,
     ...(resolution === null ? {} : { resolution }),
     runDeadlineInMs: await untilDeadline(sql, request.run),
   };
+}
+
+function resolutionBy(verb: ActorVerb, rejected: boolean, enough: boolean): HoldResolution | null {
+  if (verb === 'resume') return 'resumed';
+  if (verb === 'raise_budget') return 'raised';
+  if (rejected) return 'rejected';
+  return enough ? 'approved' : null;
 }
 
 /** Opens a hold that no decision asked for (pause by an actor, an unknown result). Its number is its key. */

@@ -13,6 +13,7 @@ export const DIGEST_TAGS = {
   request: 'rok.request.v1',
   action: 'rok.action.v1',
   act: 'rok.act.v1',
+  raise: 'rok.raise.v1',
   context: 'rok.context.v1',
   opening: 'rok.opening.v1',
   settings: 'rok.settings.v1',

@@ -11,6 +11,7 @@ export const TRACE_KINDS = {
   'hold.warned': 'the hold ends in 5 minutes, or less; authority, until',
   'hold.resolved': 'the hold ended; how and by whom',
   'approval.given': 'an actor approved or rejected',
+  'budget.raised': 'an actor raised the cap of a budget; which, from what to what',
   'message.refused': 'an actor asked for something it may not do',
   'phase.changed': 'the lifecycle moved',
   'run.closing': 'last event; outcome and length',

@@ -55,7 +55,8 @@ export type RunView = {
 /** The SELECT of a RunView; a WHERE over `r` (decide.v_runs) follows it. */
 export const RUN_VIEW_SQL = `SELECT r.run_id, r.tenant, r.agent, r.workflow_id, r.phase, r.outcome, coalesce(r.detail, '') AS detail,
     r.profile, r.actor ->> 'name' AS actor, r.last_step AS steps, coalesce(w.spent, 0)::text AS spent,
-    r.limits ->> 'usdMicros' AS cap, d.allow, d.deny, d.pause, coalesce(w.attempts, 0)::int AS attempts,
+    coalesce((SELECT max(x.to_cap)::text FROM decide.v_raises x WHERE x.run_id = r.run_id AND x.scope = 'run' AND x.unit = 'usd_micros'),
+      r.limits ->> 'usdMicros') AS cap, d.allow, d.deny, d.pause, coalesce(w.attempts, 0)::int AS attempts,
     coalesce(t.length, 0)::int AS trace_events, h.open_hold, v.status AS verdict, coalesce(v.findings, '[]') AS findings,
     (SELECT x.n::text FROM audit.v_receipts x WHERE x.run_id = r.run_id ORDER BY x.revision DESC LIMIT 1) AS receipt,
     r.opened_at, r.ended_at, c.run_deadline, c.finalize_due, clock_timestamp() AS as_of

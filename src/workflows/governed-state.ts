@@ -48,6 +48,8 @@ export class GovernedRun {
   /** Set anew when a hold ended: the deadline may be nearer than the timer. */
   deadlineInMs: number;
   deadlineMoved = 0;
+  /** Of the run itself; a raise moves it. */
+  capMicros: string;
   #phase: Phase;
   #outcome: Outcome | null = null;
   #verdict: VerdictStatus | null = null;
@@ -59,6 +61,7 @@ export class GovernedRun {
     this.trace = new TraceBuffer(opened.run);
     this.#phase = opened.phase;
     this.deadlineInMs = opened.remainingMs;
+    this.capMicros = opened.capMicros;
   }
 
   get run(): RunId {
@@ -75,7 +78,7 @@ export class GovernedRun {
       verdict: this.#verdict,
       step: this.#steps,
       spentMicros: this.#spent,
-      capMicros: this.opened.capMicros,
+      capMicros: this.capMicros,
       hold: this.holding.current,
     };
   }

@@ -32,6 +32,8 @@ export type Waiting = {
 
 export class Holding {
   #current: (HoldStatus & { resolution: HoldResolution | null }) | null = null;
+  /** What a raise resolved between the decision that opened it and the waiting. */
+  readonly #early = new Map<number, HoldResolution>();
   /** Number of the last hold seen. */
   last = 0;
 
@@ -41,7 +43,10 @@ export class Holding {
 
   /** Told by an update's handler. */
   answered(hold: number, given: number | undefined, resolution: HoldResolution | undefined): void {
-    if (this.#current?.hold !== hold) return;
+    if (this.#current?.hold !== hold) {
+      if (resolution !== undefined) this.#early.set(hold, resolution);
+      return;
+    }
     this.#current = {
       ...this.#current,
       given: given ?? this.#current.given,
@@ -66,7 +71,7 @@ export class Holding {
       digest: held.digest,
       what: held.what,
       warned: false,
-      resolution: null,
+      resolution: this.#early.get(held.hold) ?? null,
     };
     run.refresh();
     try {

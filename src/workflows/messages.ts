@@ -3,6 +3,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorClaim, Assertion } from '../domain/actor.js';
 import type { Digest, Iso8601, RunId } from '../domain/ids.js';
 import type { Outcome, Phase } from '../domain/phases.js';
+import type { BudgetRaise } from '../domain/protocol/raise.js';
 import type { VerdictStatus } from '../domain/verdict.js';
 
 /**
@@ -34,6 +35,17 @@ export const cancelUpdate = defineUpdate<Steered, [Steer]>('cancel');
 export const killUpdate = defineUpdate<Steered, [Steer]>('kill');
 export const approveUpdate = defineUpdate<Steered, [Answer]>('approve');
 export const rejectUpdate = defineUpdate<Steered, [Answer]>('reject');
+
+/** An assertion for it is bound to the raise's own digest: no held action is named. */
+export type RaiseBudget = BudgetRaise & { readonly actor: ActorClaim };
+/** With the hold that it resolved, where one waited for a budget. */
+export type Raised = {
+  readonly actor: string;
+  readonly cap: string;
+  readonly hold?: number;
+  readonly resolution?: string;
+};
+export const raiseBudgetUpdate = defineUpdate<Raised, [RaiseBudget]>('raise_budget');
 
 export type HoldStatus = {
   readonly hold: number;

@@ -19,16 +19,19 @@ import {
   finalizeRunSignal,
   killUpdate,
   pauseUpdate,
+  raiseBudgetUpdate,
   rejectUpdate,
   resumeUpdate,
   statusQuery,
   traceHeadQuery,
   type Answer,
   type FinalizeRun,
+  type RaiseBudget,
   type RunStatus,
   type Steer,
   type Steered,
 } from './messages.js';
+import { raised, raiseIn } from './raising.js';
 import { isRefusedHistory } from './refused-history.js';
 
 const HANDLERS_MS = 5_000;
@@ -87,6 +90,13 @@ export function listen(run: GovernedRun): () => Promise<void> {
   });
   setHandler(approveUpdate, steer('approve'), held);
   setHandler(rejectUpdate, steer('reject'), held);
+  const raise = (input: RaiseBudget) => CancellationScope.nonCancellable(() => run.turn.take(() => raised(run, input)));
+  setHandler(raiseBudgetUpdate, raise, {
+    validator: (input: RaiseBudget) => {
+      mustBeOpen(run, input);
+      raiseIn(input);
+    },
+  });
 
   const watch = new CancellationScope();
   const watching = watch.run(() => watchDeadline(run));

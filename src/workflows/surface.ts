@@ -3,7 +3,7 @@ import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributeUpda
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { usdText } from '../domain/money.js';
 import type { Opened } from '../domain/protocol/decide.js';
-import type { RunStatus } from './messages.js';
+import type { HoldStatus, RunStatus } from './messages.js';
 
 const KEYWORD = SearchAttributeType.KEYWORD;
 const KEYS = {
@@ -66,6 +66,11 @@ function holdLines({ hold, run }: RunStatus): readonly string[] {
     `| **held** | ${hold.reason}: ${hold.what} |`,
     `| answers | ${hold.authority}, ${hold.given} of ${hold.quorum} |`,
     `| until | ${hold.until}${hold.warned ? ', in less than 5 minutes' : ''} |`,
-    `| resolve | \`rok approval approve ${run} --hold ${hold.hold} --digest ${hold.digest ?? ''} --as NAME --role approver:${hold.authority}\` |`,
+    `| resolve | \`${wayOut(hold, run)}\` |`,
   ];
 }
+
+const wayOut = ({ hold, reason, digest, authority }: HoldStatus, run: string): string =>
+  reason === 'BUDGET'
+    ? `rok budget raise ${run} --scope SCOPE --unit UNIT --window WINDOW --from CAP --to CAP --reason TEXT --as NAME --role approver:${authority}`
+    : `rok approval approve ${run} --hold ${hold} --digest ${digest ?? ''} --as NAME --role approver:${authority}`;

@@ -9,6 +9,7 @@ import {
 } from '../../src/audit/approval-checks.js';
 import { judgeDue } from '../../src/audit/judge.js';
 import { runIdOf } from '../../src/domain/ids.js';
+import { raiseDigest } from '../../src/domain/protocol/raise.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';
@@ -100,6 +101,29 @@ it.each<[string, Partial<RecordedAct>, JWTPayload]>([
   ['it says otherwise about: roles', { roles: ['admin'] }, {}],
 ])('finds: %s', async (detail, over, claims) => {
   expect(await checkApproval(await act(over, claims), keys)).toEqual({ ok: false, detail });
+});
+
+it('holds the assertion of a raise against the digest of just that raise', async () => {
+  const raise = {
+    scope: 'tenant',
+    subject: 'acme',
+    unit: 'calls',
+    window: 'day',
+    from: '1',
+    to: '2',
+    reason: 'r',
+  } as const;
+  const actionDigest = raiseDigest(raise);
+  const said = { verb: 'raise_budget', action: actionDigest };
+  expect(await checkApproval(await act({ verb: 'raise_budget', actionDigest }, said), keys)).toEqual({
+    ok: true,
+    detail: 'verified',
+  });
+  const other = raiseDigest({ ...raise, to: '3' });
+  expect(await checkApproval(await act({ verb: 'raise_budget', actionDigest: other }, said), keys)).toEqual({
+    ok: false,
+    detail: 'it says otherwise about: action',
+  });
 });
 
 it('finds a signature of somebody else', async () => {

@@ -24,6 +24,7 @@ export type TryFact = {
   readonly warrant: 'issued' | 'redeemed' | 'settled' | 'released' | 'forfeited' | 'other nonce' | null;
   readonly result: 'succeeded' | 'failed' | 'unknown' | null;
   readonly overMicros: number;
+  readonly overTokens: number;
 };
 /** One call of audit.amend: as a hold asks for it, before or after the acks were given. */
 export type AmendmentFact = {
@@ -125,6 +126,7 @@ export const aTry = (over: Partial<TryFact> = {}): TryFact => ({
   warrant: 'settled',
   result: 'succeeded',
   overMicros: 0,
+  overTokens: 0,
   ...over,
 });
 

@@ -147,8 +147,11 @@ function judgeTry(facts: RunFacts, one: TryFact, find: Find): void {
   const warranted = one.warrant === 'redeemed' || one.warrant === 'settled' || one.warrant === 'forfeited';
   if (!allowed) find('UNWARRANTED', true, subject, 'no decision allowed it');
   else if (!warranted) find('UNWARRANTED', true, subject, 'no warrant was redeemed for it');
-  if (one.warrant !== null && one.overMicros > 0)
-    find('OVERRUN', true, subject, `${one.overMicros} micro-USD above the grant`);
+  const over = [
+    ...(one.overMicros > 0 ? [`${one.overMicros} micro-USD`] : []),
+    ...(one.overTokens > 0 ? [`${one.overTokens} tokens`] : []),
+  ];
+  if (one.warrant !== null && over.length > 0) find('OVERRUN', true, subject, `${over.join(' and ')} above the grant`);
   if (one.result === 'unknown' || (one.result === null && TERMINAL.includes(facts.phase))) {
     const cause = one.result === 'unknown' ? 'lost' : 'no result';
     const later = facts.tries.some(

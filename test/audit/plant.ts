@@ -155,17 +155,24 @@ async function plantDecided(sql: Sql, all: readonly RunFacts[]): Promise<void> {
   await rows(
     sql,
     `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, nonce, redeemed_at, closed_at,
-       spent_micros, over_micros, tokens)
+       spent_micros, over_micros, bound_tokens, tokens)
      SELECT run, step, attempt, 1, CASE warrant WHEN 'other nonce' THEN 'settled' ELSE warrant END, '${HEX('a')}', clock_timestamp(),
        CASE WHEN warrant NOT IN ('issued', 'released') THEN
          (CASE warrant WHEN 'other nonce' THEN '00000000-0000-0000-0000-000000000009' ELSE '00000000-0000-0000-0000-000000000001' END)::uuid END,
        CASE WHEN warrant NOT IN ('issued', 'released') THEN clock_timestamp() END,
-       CASE WHEN warrant NOT IN ('issued', 'redeemed') THEN clock_timestamp() END, 10, over, 5
-     FROM jsonb_to_recordset($1) AS x (run uuid, step integer, attempt integer, warrant text, over bigint)`,
+       CASE WHEN warrant NOT IN ('issued', 'redeemed') THEN clock_timestamp() END, 10, over, 5, 5 + tokens
+     FROM jsonb_to_recordset($1) AS x (run uuid, step integer, attempt integer, warrant text, over bigint, tokens bigint)`,
     all.flatMap(({ run, tries }) =>
       tries
         .filter((one) => one.warrant !== null)
-        .map(({ step, attempt, warrant, overMicros }) => ({ run, step, attempt, warrant, over: overMicros })),
+        .map(({ step, attempt, warrant, overMicros: over, overTokens: tokens }) => ({
+          run,
+          step,
+          attempt,
+          warrant,
+          over,
+          tokens,
+        })),
     ),
   );
 }

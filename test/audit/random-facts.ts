@@ -97,6 +97,7 @@ const aTryOf = (step: number, attempt: number): fc.Arbitrary<TryFact> =>
     ),
     result: mostly<TryFact['result']>('succeeded', fc.constantFrom('failed', 'unknown', null)),
     overMicros: mostly(0, fc.constant(7)),
+    overTokens: mostly(0, fc.constant(3)),
   });
 
 const trace = mostly<RunFacts['trace']>(

@@ -110,7 +110,8 @@ async function pause(logins: Logins, uuid: string, step: number): Promise<TraceE
 async function attempted(stack: Stack, logins: Logins, uuid: string, step: number, attempt: number): Promise<string> {
   // The ledger's rows have a function of their own, which is not what is tested here.
   await stack.admin.query(
-    `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after) VALUES ($1, $2, $3, 1, 'issued', $4, clock_timestamp() + interval '1 minute')`,
+    `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, bound_micros, bound_tokens)
+     VALUES ($1, $2, $3, 1, 'issued', $4, clock_timestamp() + interval '1 minute', 50, 20)`,
     [uuid, step, attempt, ACTION],
   );
   const [redeemed] = await logins.execute.query<{ answer: string }>(
@@ -125,7 +126,8 @@ async function attempted(stack: Stack, logins: Logins, uuid: string, step: numbe
     [uuid, OTHER, step, attempt],
   );
   await stack.admin.query(
-    `UPDATE decide.reservations SET state = 'settled', closed_at = clock_timestamp(), spent_micros = 42, tokens = 15, over_micros = 0
+    `UPDATE decide.reservations SET state = 'settled', closed_at = clock_timestamp(), spent_micros = 42, tokens = 15, over_micros = 0,
+       cost_usd = 0.000042
      WHERE run_id = $1 AND step = $2`,
     [uuid, step],
   );

@@ -29,6 +29,7 @@ const MUTANTS: readonly Mutant[] = [
   { file: EXECUTION, from: 'w.over_micros > 0', to: 'w.over_micros > 7' },
   { file: RULING, from: 'WHERE o.blocking', to: 'WHERE NOT o.blocking' },
   { file: PROMISES, from: 'WHERE p.holds AND p.done_at > p.due_at', to: 'WHERE p.done_at > p.due_at' },
+  { file: EXECUTION, from: 'OR m.tokens > 0', to: 'OR m.tokens > 3' },
   { file: EXECUTION, from: 'NOT (u.mild OR u.made_good)', to: 'NOT u.mild' },
   { file: RULING, from: 'f.done_at > c.finalize_due', to: 'f.done_at >= c.finalize_due' },
   { file: PROMISES, from: '(p.final OR p.due_at < p_now)', to: '(p.due_at < p_now)' },

@@ -180,10 +180,12 @@ describe('execution', () => {
   ])('UNWARRANTED: %j', async (one, detail) => {
     expect(await judge(aRun({ tries: [one] }))).toEqual(incomplete(found('UNWARRANTED', step, detail)));
   });
-  it('OVERRUN: more than the grant', async () => {
-    expect(await judge(aRun({ tries: [aTry({ overMicros: 12 })] }))).toEqual(
-      incomplete(found('OVERRUN', step, '12 micro-USD above the grant')),
-    );
+  it.each([
+    [{ overMicros: 12 }, '12 micro-USD above the grant'],
+    [{ overTokens: 1 }, '1 tokens above the grant'],
+    [{ overMicros: 12, overTokens: 3 }, '12 micro-USD and 3 tokens above the grant'],
+  ])('OVERRUN: more than the grant: %j', async (over, detail) => {
+    expect(await judge(aRun({ tries: [aTry(over)] }))).toEqual(incomplete(found('OVERRUN', step, detail)));
   });
   it.each([
     [aTry({ result: 'unknown' }), 'lost'],

@@ -9,6 +9,7 @@ export type ScriptedAgent = {
     readonly latencyMs?: number;
   }[];
   readonly policies?: readonly string[];
+  readonly skills?: readonly string[];
   readonly limits?: object;
 };
 
@@ -21,7 +22,7 @@ export async function deploymentIn(
   const scripts = join(folder, 'agents', 'scripts');
   await mkdir(scripts, { recursive: true });
   const prices: Record<string, object> = {};
-  for (const [name, { turns, policies: files = ['default'], limits = {} }] of Object.entries(agents)) {
+  for (const [name, { turns, policies: files = ['default'], skills = [], limits = {} }] of Object.entries(agents)) {
     const lines = turns.map(({ calls = [], latencyMs }) => ({
       content: calls.length === 0 ? 'done' : 'next',
       toolCalls: calls.map(([skill, given]) => ({ name: skill, arguments: given })),
@@ -35,7 +36,7 @@ export async function deploymentIn(
       model: `scripted/${name}`,
       instructions: 'go on',
       maxOutputTokens: 100,
-      skills: ['orders.lookup', 'orders.refund'],
+      skills: ['orders.lookup', 'orders.refund', ...skills],
       policies: files,
       limits,
     };

@@ -164,7 +164,7 @@ const VERBS = [...ACTOR_VERBS, ...ADMIN_VERBS];
 
 describe('who may what with a run of alice that finance is asked about', () => {
   const own = ['pause', 'resume', 'cancel'];
-  const answers = ['approve', 'reject'];
+  const answers = ['approve', 'reject', 'raise_budget'];
   const steers = ['pause', 'resume', 'cancel', 'kill', 'finalize'];
   const halts = ['halt.set', 'halt.lift'];
   it.each([
@@ -199,6 +199,7 @@ describe('a refusal', () => {
     ['approve', 'operator', 'grants/approval.grant', 'needs role approver:operator or role operator or role admin'],
     ['policy.publish', undefined, 'grants/policy.publish', 'needs role policy_author or role admin'],
     ['halt.lift', undefined, 'grants/halt.set', 'needs role operator or role admin'],
+    ['raise_budget', 'finance', 'grants/budget.raise', 'needs role approver:finance or role admin'],
   ] as const)('of %s (%s) names actor, act and rule, and who may', (verb, authority, rule, why) => {
     const asked = { verb, requester: 'alice', ...(authority === undefined ? {} : { authority }) };
     expect(refusal(actor('bob'), asked)).toEqual({

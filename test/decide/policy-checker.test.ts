@@ -125,6 +125,12 @@ describe('a ruling', () => {
       snapshotWith({ ledger: { ok: false, breaches: [{ ...breach, on_breach: 'pause' }] } }),
     );
     expect(paused.ruling).toMatchObject({ effect: 'pause', hold: { reason: 'BUDGET', authority: 'finance' } });
+    const past = (resolution: string) => ({
+      pastHolds: [{ hold: 1, reason: 'BUDGET', authority: 'finance', resolution, onTimeout: 'terminate' }],
+      ledger: { ok: false, breaches: [{ ...breach, on_breach: 'pause' }] },
+    });
+    const effectAfter = (resolution: string) => checker.check(modelCall, snapshotWith(past(resolution))).ruling.effect;
+    expect(['raised', 'approved', 'rejected', 'timed_out'].map(effectAfter)).toEqual(['pause', 'deny', 'deny', 'deny']);
     const agent = { digest: modelCall.argumentsDigest, skills: [], policies: ['default'], downgrade: 'scripted/b' };
     const poor = snapshotWith({ agent, ledger: { ok: false, breaches: [{ ...breach, on_breach: 'downgrade' }] } });
     expect(checker.check(modelCall, poor).ruling).toMatchObject({

@@ -1,4 +1,4 @@
-/** What the deciders of the tests are given: one agent, one policy set, two prices. The same in every process. */
+/** What the deciders of the tests are given: one agent, one policy set, three prices. The same in every process. */
 import { randomUUID } from 'node:crypto';
 import { createClaimVerifier } from '../../src/decide/access.js';
 import { loadPolicies } from '../../src/decide/cedar.js';
@@ -11,10 +11,11 @@ import { parseAgent } from '../../src/domain/agent.js';
 const POLICIES = `@id("all") permit (principal, action, resource);
   @id("ask") @effect("pause") @authority("finance") forbid (principal, action == Action::"skill.call", resource == Skill::"pay");`;
 
-/** Every token costs one micro-USD, of the cheap model a tenth. */
+/** Every token costs one micro-USD, of the cheap model a tenth, of the free one nothing. */
 const PRICES = {
   'scripted/a': { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 },
   'scripted/cheap': { input_cost_per_token: 1e-7, output_cost_per_token: 1e-7 },
+  'scripted/free': { input_cost_per_token: 0, output_cost_per_token: 0 },
 };
 
 /** @param agent fields of the agent's file, over those it has here */

@@ -52,9 +52,9 @@ export async function modelCall(
   { execute }: LedgerRig,
   run: RunId,
   step: number,
-  ask: { readonly tokens?: number; readonly attempt?: number; readonly output?: number } = {},
+  ask: { readonly tokens?: number; readonly attempt?: number; readonly output?: number; readonly model?: string } = {},
 ): Promise<StepRequest> {
-  const { tokens = 100, attempt = 1, output = 100 } = ask;
+  const { tokens = 100, attempt = 1, output = 100, model = 'scripted/a' } = ask;
   const content = tokens.toString(16).padStart(64, 'c') as Digest;
   await execute.query(
     `INSERT INTO execute.contents (run_id, digest, kind, bytes, byte_count, token_count) VALUES ($1, $2, 'user', 'x', 1, $3)
@@ -70,7 +70,7 @@ export async function modelCall(
       step,
       attempt,
       kind: 'model.call',
-      target: 'scripted/a',
+      target: model,
       argumentsDigest: zero,
       contextDigest: contextDigest(context),
       askedOutputTokens: output,

@@ -125,14 +125,29 @@ describe('decide.step', () => {
     expect(await drift(rig.decide)).toEqual([]);
   });
 
-  it('of a run whose provider took more than its grant is denied for good', async () => {
+  it.each(['scripted/a', 'scripted/free'])(
+    'of a run whose provider %s took more than its grant is denied for good',
+    async (model) => {
+      const { opened, caller } = await rig.open();
+      await execute(opened.run, 1, await rig.step(caller, await modelCall(rig, opened.run, 1, { model })), 101);
+      const next = await rig.step(caller, await modelCall(rig, opened.run, 2, { model }));
+      expect(next).toMatchObject({ ruling: { effect: 'deny', final: true } });
+      expect(reasonsOf(next)).toEqual(['overrun']);
+      // A body that catches the end and goes on is told the same.
+      expect(reasonsOf(await rig.step(caller, skillCall(opened.run, 3, 'look')))).toEqual(['overrun']);
+    },
+  );
+
+  it('of a run whose provider took exactly its grant is allowed', async () => {
     const { opened, caller } = await rig.open();
-    await execute(opened.run, 1, await rig.step(caller, await modelCall(rig, opened.run, 1)), 101);
-    const next = await rig.step(caller, await modelCall(rig, opened.run, 2));
-    expect(next).toMatchObject({ ruling: { effect: 'deny', final: true } });
-    expect(reasonsOf(next)).toEqual(['overrun']);
-    // A body that catches the end and goes on is told the same.
-    expect(reasonsOf(await rig.step(caller, skillCall(opened.run, 3, 'look')))).toEqual(['overrun']);
+    for (const step of [1, 2])
+      await execute(
+        opened.run,
+        step,
+        await rig.step(caller, await modelCall(rig, opened.run, step, { model: 'scripted/free' })),
+        100,
+      );
+    expect(effectOf(await rig.step(caller, skillCall(opened.run, 3, 'look')))).toBe('allow');
   });
 
   it('beyond the cap is denied, and leaves no warrant', async () => {

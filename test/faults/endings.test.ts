@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { uuidOf } from '../../src/domain/ids.js';
 import { createOwnStack, type OwnStack } from '../stack/stack.js';
 import { HANGS } from './deployment.js';
-import { decisionsOf, ended, revisionsOf, revisionsWhen, warrantsOf } from './evidence.js';
+import { decisionsOf, driftOf, ended, revisionsOf, revisionsWhen, warrantsOf } from './evidence.js';
 import { createFaultRig, type FaultRig, type RunHandle, type StartOptions } from './rig.js';
 import { until } from './until.js';
 
@@ -131,7 +131,7 @@ describe('a run that was', () => {
     ]);
     expect(await decisionsOf(rig.stack, run)).toEqual(one.decisions);
     const { admin } = rig.stack;
-    expect(await admin.query('SELECT * FROM decide.v_drift')).toEqual([]);
+    expect(await driftOf(rig.stack)).toEqual([]);
     expect((await warrantsOf(rig.stack, run)).filter(({ state }) => ['issued', 'redeemed'].includes(state))).toEqual(
       [],
     );

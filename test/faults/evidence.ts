@@ -44,13 +44,22 @@ export async function boundOf(
   return row;
 }
 
-/** The run's own account of money, and every account whose balance is not the sum of its journal. */
-export async function ledgerOf({ admin }: Stack, run: RunId): Promise<object> {
-  const [money] = await admin.query<{ spent: bigint; reserved: bigint; over: bigint }>(
+const DRIFT = [
+  ...['decide.v_drift', 'decide.v_set_aside_drift', 'decide.v_overspent', 'decide.v_charge_drift'],
+  ...['audit.v_attempt_drift', 'audit.v_receipt_drift'],
+];
+
+/** Whatever in the ledger does not agree with itself, with attempts and with receipts. */
+export const driftOf = async ({ admin }: Stack): Promise<readonly object[]> =>
+  (await Promise.all(DRIFT.map((view) => admin.query(`SELECT '${view}' AS view, x.* FROM ${view} x`)))).flat();
+
+/** The run's own account of money, and what drifts anywhere. */
+export async function ledgerOf(stack: Stack, run: RunId): Promise<object> {
+  const [money] = await stack.admin.query<{ spent: bigint; reserved: bigint; over: bigint }>(
     `SELECT spent, reserved, over FROM decide.accounts WHERE scope = 'run' AND subject = $1 AND unit = 'usd_micros'`,
     [uuidOf(run)],
   );
-  return { ...money, drift: await admin.query('SELECT * FROM decide.v_drift') };
+  return { ...money, drift: await driftOf(stack) };
 }
 
 /** `step.attempt kind effect`, in order. */

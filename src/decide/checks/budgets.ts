@@ -16,8 +16,9 @@ export const budgetRule = ({ scope, unit, window }: Pick<Breach, 'scope' | 'unit
 function objection(intent: Intent, snapshot: Snapshot, breach: Breach): Objection {
   const text = `${breach.scope} ${breach.unit}: cap ${breach.cap}, spent ${breach.spent}, reserved ${breach.reserved}, over ${breach.over}`;
   const denied = deny('budget_exceeded', budgetRule(breach), text, intent.kind === 'model.call');
-  // One answer per action: while the cap is what it was, asking again would only hold again.
-  const answered = snapshot.pastHolds.some((hold) => hold.reason === 'BUDGET');
+  // An approval or a rejection is the one answer to this action: while the cap is what it was, asking again would only hold
+  // again. A raise is no answer but a new cap: where that is not enough, or another account is short, it pauses for the next.
+  const answered = snapshot.pastHolds.some((hold) => hold.reason === 'BUDGET' && hold.resolution !== 'raised');
   if (breach.on_breach === 'pause' && !answered)
     return {
       effect: 'pause',

@@ -8,6 +8,7 @@ import type { Json } from '../json.js';
 import type { Opening } from '../opening.js';
 import type { Outcome, Phase } from '../phases.js';
 import type { Profile } from '../profiles.js';
+import type { BudgetRaise } from './raise.js';
 
 export type OpenInput = { readonly spec: unknown; readonly continuedFrom?: string };
 export type Opened = {
@@ -70,7 +71,7 @@ export type HoldRequest = {
   readonly by: string;
 };
 export type HoldAnswer = { readonly hold: number; readonly terms: HoldTerms; readonly remainingMs: number };
-export type HoldResolution = 'approved' | 'rejected' | 'resumed' | 'timed_out' | 'ended';
+export type HoldResolution = 'approved' | 'rejected' | 'resumed' | 'raised' | 'timed_out' | 'ended';
 export type ResolveRequest = { readonly run: RunId; readonly hold: number; readonly resolution: HoldResolution };
 export type ResolveAnswer =
   | {
@@ -82,7 +83,16 @@ export type ResolveAnswer =
   /** Not yet due by database time. */
   | { readonly resolved: false; readonly remainingMs: number };
 
-export const ACTOR_VERBS = ['pause', 'resume', 'cancel', 'kill', 'finalize', 'approve', 'reject'] as const;
+export const ACTOR_VERBS = [
+  'pause',
+  'resume',
+  'cancel',
+  'kill',
+  'finalize',
+  'approve',
+  'reject',
+  'raise_budget',
+] as const;
 export type ActorVerb = (typeof ACTOR_VERBS)[number];
 export type AccessRequest = {
   readonly run: RunId;
@@ -92,11 +102,15 @@ export type AccessRequest = {
   readonly hold?: number;
   readonly digest?: Digest;
   readonly reason?: string;
+  /** Of `raise_budget`, which is bound to its digest and to no held action. */
+  readonly raise?: BudgetRaise;
 };
 export type AccessAnswer =
   | {
       readonly allowed: true;
       readonly actor: string;
+      /** Of a raise: the hold for BUDGET that it resolved. */
+      readonly hold?: number;
       readonly resolution?: HoldResolution;
       readonly given?: number;
       readonly quorum?: number;

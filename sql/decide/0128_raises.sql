@@ -1,0 +1,81 @@
+-- A cap raised by an approved act of a run, in the act's own transaction. The deciders raise a cap in no other way: their login
+-- has no UPDATE on budgets.
+SET ROLE rok_decide_owner;
+
+CREATE TABLE decide.raises (
+  run_id uuid NOT NULL,
+  update_id text NOT NULL,
+  scope text NOT NULL,
+  subject text NOT NULL,
+  unit text NOT NULL,
+  time_window text NOT NULL,
+  -- The cap that the raise was based on, and was the cap; then the cap from there on.
+  from_cap bigint NOT NULL CHECK (from_cap >= 0),
+  to_cap bigint NOT NULL CHECK (to_cap > from_cap),
+  -- Computed here, over what was asked: what the act's assertion is bound to.
+  action_digest text NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (run_id, update_id),
+  -- Deferred: whether the act is allowed depends on whether the cap could be raised.
+  FOREIGN KEY (run_id, update_id) REFERENCES decide.acts DEFERRABLE INITIALLY DEFERRED,
+  FOREIGN KEY (scope, subject, unit, time_window) REFERENCES decide.budgets
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.raises FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.raises FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
+-- Written by decide.raise_budget only.
+
+-- The audit verifies the act's assertion again, with the act's digest: that it is this raise's makes it this raise's assertion.
+CREATE FUNCTION decide.raised_by_act() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM decide.acts a WHERE a.run_id = NEW.run_id AND a.update_id = NEW.update_id AND a.allowed
+      AND a.verb = 'raise_budget' AND a.action_digest = NEW.action_digest) THEN
+    RAISE EXCEPTION 'a raise needs an allowed act that asked for just this' USING ERRCODE = '23514';
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION decide.raised_by_act() IS 'Trigger of decide.raises; called by nobody.';
+CREATE CONSTRAINT TRIGGER by_act AFTER INSERT ON decide.raises DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION decide.raised_by_act();
+
+-- p_raise: the text that was signed for, {scope, subject, unit, window, from, to, reason} (src/domain/protocol/raise.ts).
+-- Answer: {raised: true}, or {raised: false, why: closed | unknown | moved, cap}, and nothing has changed.
+CREATE FUNCTION decide.raise_budget(p_run uuid, p_update text, p_raise text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
+DECLARE
+  run decide.runs;
+  ask record;
+  tag bytea := 'rok.raise.v1';
+  asked bytea := convert_to(p_raise, 'UTF8');
+  had bigint;
+BEGIN
+  SELECT * INTO STRICT run FROM decide.runs r WHERE r.run_id = p_run FOR NO KEY UPDATE;
+  IF run.phase IN ('FINALIZING', 'COMPLETED', 'FAILED') THEN
+    RETURN jsonb_build_object('raised', false, 'why', 'closed');
+  END IF;
+  SELECT * INTO ask FROM jsonb_to_record(p_raise::jsonb)
+    AS r(scope text, subject text, unit text, "window" text, "from" bigint, "to" bigint);
+  PERFORM FROM decide.budgets_of(run) m
+    WHERE (m.scope, m.subject, m.unit, m.time_window) = (ask.scope, ask.subject, ask.unit, ask."window");
+  IF NOT FOUND THEN RETURN jsonb_build_object('raised', false, 'why', 'unknown'); END IF;
+  -- Of two raises at once from one cap the second finds another cap. Its account and the journal follow by trigger.
+  UPDATE decide.budgets b SET cap = ask."to"
+    WHERE (b.scope, b.subject, b.unit, b.time_window) = (ask.scope, ask.subject, ask.unit, ask."window") AND b.cap = ask."from";
+  IF NOT FOUND THEN
+    SELECT b.cap INTO had FROM decide.budgets b
+      WHERE (b.scope, b.subject, b.unit, b.time_window) = (ask.scope, ask.subject, ask.unit, ask."window");
+    RETURN jsonb_build_object('raised', false, 'why', 'moved', 'cap', had::text);
+  END IF;
+  INSERT INTO decide.raises (run_id, update_id, scope, subject, unit, time_window, from_cap, to_cap, action_digest)
+  VALUES (p_run, p_update, ask.scope, ask.subject, ask.unit, ask."window", ask."from", ask."to",
+    encode(sha256(int8send(length(tag)) || tag || int8send(length(asked)) || asked), 'hex'));
+  RETURN jsonb_build_object('raised', true);
+END $$;
+COMMENT ON FUNCTION decide.raise_budget(uuid, text, text) IS
+  'Called by the deciders for an act raise_budget that they verified and allowed: raises the cap of one budget of this run, if it is still what the raise was based on.';
+GRANT EXECUTE ON FUNCTION decide.raise_budget(uuid, text, text) TO rok_decide;
+
+CREATE VIEW decide.v_raises AS SELECT * FROM decide.raises;
+GRANT SELECT ON decide.v_raises TO rok_audit, rok_audit_owner, rok_read;
+
+RESET ROLE;
