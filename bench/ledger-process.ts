@@ -4,7 +4,7 @@
  * the decision with its snapshot; then the executor redeems.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { settleAndReserve, type Settlement } from '../src/decide/ledger.js';
+import { foretellReserve, type Settlement } from '../src/decide/ledger.js';
 import { writeDecision } from '../src/decide/decision-row.js';
 import { iso, runIdOf, type Digest } from '../src/domain/ids.js';
 import { actionDigest, type Intent } from '../src/domain/intent.js';
@@ -70,10 +70,10 @@ async function oneStep(
   const intent: Intent = { ...modelCall, step, contextDigest: digestOf(`${uuid} ${step}`) };
   const action = actionDigest(intent);
   const notAfter = iso(new Date(Date.now() + 120_000).toISOString());
-  const ok = await decide.transaction(async (sql) => {
-    // Sent together with what follows, as in decide/step.ts.
+  const ok = await decide.transaction((sql) => {
+    // Sent together with what follows; decide/step.ts reads its facts in between.
     void sql.query('SELECT phase FROM decide.runs WHERE run_id = $1 FOR NO KEY UPDATE', [uuid]);
-    const ledger = await settleAndReserve(sql, run, last === null ? [] : [last], {
+    const ledger = foretellReserve(sql, run, last === null ? [] : [last], {
       step,
       attempt: 1,
       turn: step,
@@ -83,7 +83,7 @@ async function oneStep(
       bound: { baseMicros: 100n, perToken: { num: 1n, den: 2n }, inputTokens: 100, priceKey: 'bench/model' },
       askedOutputTokens: 100,
     });
-    const allowed = ledger?.ok === true;
+    const allowed = ledger.ok;
     const snapshot = snapshotWith({ ledger });
     writeDecision(sql, {
       run,
@@ -103,7 +103,7 @@ async function oneStep(
       counters: snapshot.counters,
       phase: 'EXECUTING',
     });
-    return allowed;
+    return Promise.resolve(allowed);
   });
   if (!ok) return false;
   const [row] = await execute.query<{ answer: string }>('SELECT decide.redeem($1, $2, 1, $3, $4) AS answer', [

@@ -1,4 +1,4 @@
--- A warrant and what is set aside for it: one row per allowed attempt, one line per account it takes from.
+-- A warrant and what is set aside for it: one row per allowed attempt, with the accounts that it takes from.
 SET ROLE rok_decide_owner;
 
 CREATE TABLE decide.reservations (
@@ -15,6 +15,10 @@ CREATE TABLE decide.reservations (
   price_key text,
   bound_tokens bigint NOT NULL DEFAULT 0,
   bound_micros bigint NOT NULL DEFAULT 0,
+  -- What is set aside, and where: it settles there, whatever window is open by then. Each account has its entry in the
+  -- journal, whose foreign key says that there is such an account.
+  accounts bigint[] NOT NULL DEFAULT '{}',
+  amounts bigint[] NOT NULL DEFAULT '{}',
   issued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   redeemed_at timestamptz,
   closed_at timestamptz,
@@ -30,30 +34,26 @@ CREATE TABLE decide.reservations (
   CHECK ((nonce IS NULL) = (redeemed_at IS NULL)),
   CHECK ((state IN ('settled', 'released', 'forfeited')) = (closed_at IS NOT NULL)),
   CHECK (state <> 'issued' OR nonce IS NULL),
-  CHECK (state NOT IN ('redeemed', 'settled', 'forfeited') OR nonce IS NOT NULL)
-);
+  CHECK (state NOT IN ('redeemed', 'settled', 'forfeited') OR nonce IS NOT NULL),
+  CONSTRAINT each_account_has_its_amount
+    CHECK (cardinality(accounts) = cardinality(amounts) AND 0 <= ALL (amounts) AND array_position(accounts, NULL) IS NULL)
+) WITH (fillfactor = 70);
 CREATE INDEX reservations_open ON decide.reservations (run_id) WHERE closed_at IS NULL;
 -- Asked at every step: whether a provider took more than it was granted.
 CREATE INDEX reservations_over ON decide.reservations (run_id) WHERE over_micros > 0;
 
-CREATE TABLE decide.reservation_lines (
-  run_id uuid NOT NULL,
-  step integer NOT NULL,
-  attempt integer NOT NULL,
-  account_id bigint NOT NULL REFERENCES decide.accounts,
-  amount bigint NOT NULL CHECK (amount >= 0),
-  PRIMARY KEY (run_id, step, attempt, account_id),
-  FOREIGN KEY (run_id, step, attempt) REFERENCES decide.reservations
-);
 -- Written by decide.settle_and_reserve and decide.redeem only.
-GRANT SELECT ON decide.reservations, decide.reservation_lines TO rok_decide;
+GRANT SELECT ON decide.reservations TO rok_decide;
 
-CREATE VIEW decide.v_reservations AS SELECT * FROM decide.reservations;
+CREATE VIEW decide.v_reservations AS
+  SELECT run_id, step, attempt, turn, state, action_digest, not_after, nonce, price_key, bound_tokens, bound_micros,
+         issued_at, redeemed_at, closed_at, spent_micros, over_micros, tokens, cost_usd
+  FROM decide.reservations;
 -- A row here is a bug: an account's reserved is not what its open reservations set aside.
 CREATE VIEW decide.v_set_aside_drift AS
   SELECT a.account_id, a.scope, a.subject, a.unit, a.reserved, coalesce(sum(l.amount), 0) AS set_aside
   FROM decide.accounts a
-  LEFT JOIN (decide.reservations w JOIN decide.reservation_lines l USING (run_id, step, attempt))
+  LEFT JOIN (decide.reservations w CROSS JOIN LATERAL unnest(w.accounts, w.amounts) AS l (account_id, amount))
     ON l.account_id = a.account_id AND w.closed_at IS NULL
   GROUP BY a.account_id
   HAVING a.reserved IS DISTINCT FROM coalesce(sum(l.amount), 0);

@@ -5,12 +5,13 @@ import { administer } from '../decide/administer.js';
 import { finalize, latch } from '../decide/close.js';
 import type { Caller } from '../decide/caller.js';
 import type { Deciders } from '../decide/deciders.js';
+import { decideForetold } from '../decide/foretold.js';
 import { openRun } from '../decide/open.js';
 import { identityOf, recordRefused } from '../decide/open-identity.js';
 import { readOpened } from '../decide/opened.js';
 import { repair } from '../decide/repair.js';
 import { access, hold, nudge, resolve } from '../decide/steer.js';
-import { decideStep } from '../decide/step.js';
+
 import { CanonicalJsonError } from '../domain/canonical-json.js';
 import { RokError } from '../domain/errors.js';
 import type { AdministerActivities } from '../domain/protocol/administer.js';
@@ -67,7 +68,7 @@ export function createDecideActivities({
     },
     'decide.step': async (request) => {
       const began = performance.now();
-      const answer = await act('decide.step', (sql, caller) => decideStep(sql, deciders, caller, request));
+      const answer = await decideForetold((work) => act('decide.step', work), deciders, request);
       const seconds = (performance.now() - began) / 1000;
       if (answer.kind === 'decided')
         metrics?.decided({ effect: answer.ruling.effect, kind: request.intent.kind, seconds });

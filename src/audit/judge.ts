@@ -84,10 +84,13 @@ async function halve(database: Database, runs: readonly string[]): Promise<reado
  * otherwise be skipped as locked by the page.
  */
 async function judge(database: Database, runs: readonly string[] | null, limit: number): Promise<readonly Judged[]> {
-  const rows = await database.transaction((sql) =>
-    sql.query<JudgedRow>('SELECT run_id, revision, status, written FROM audit.judge($1::uuid[], $2)', [runs, limit]),
-  );
-  return rows.map(asJudged);
+  let judged: Promise<readonly JudgedRow[]> = Promise.resolve([]);
+  await database.transaction((sql) => {
+    // Not waited for: the commit travels with it.
+    judged = sql.query('SELECT run_id, revision, status, written FROM audit.judge($1::uuid[], $2)', [runs, limit]);
+    return Promise.resolve();
+  });
+  return (await judged).map(asJudged);
 }
 
 async function judgeError(database: Database, run: string, state: string): Promise<readonly Judged[]> {

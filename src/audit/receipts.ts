@@ -6,50 +6,66 @@ import { uuidOf, type RunId } from '../domain/ids.js';
 import type { Database, Sql } from '../domain/sql.js';
 import { NO_RECEIPT, receiptHash, receiptText } from './receipt.js';
 import type { Signer } from './signer.js';
-import { readUnsigned } from './unsigned.js';
+import { readUnsigned, type Unsigned } from './unsigned.js';
 
 const BATCH = 100;
 
-/** All that wait, or those of one run. Answers how many it signed. */
-export async function signVerdicts(database: Database, signer: Signer, run?: RunId): Promise<number> {
+/** A verdict that now has its receipt, number `n` of its chain. */
+export type Signed = Pick<Unsigned, 'run' | 'verdict'> & { readonly n: bigint };
+
+/** All that wait. Answers how many it signed. */
+export async function signVerdicts(database: Database, signer: Signer): Promise<number> {
   const chains = await database.query<{ chain: string }>(
-    `SELECT DISTINCT coalesce(c.tenant, '-') AS chain
-     FROM audit.unsigned u LEFT JOIN audit.contracts c ON c.run_id = u.run_id
-     WHERE $1::uuid IS NULL OR u.run_id = $1`,
-    [run === undefined ? null : uuidOf(run)],
+    `SELECT DISTINCT coalesce(c.tenant, '-') AS chain FROM audit.unsigned u LEFT JOIN audit.contracts c ON c.run_id = u.run_id`,
   );
   let signed = 0;
   for (const { chain } of chains) {
     for (;;) {
-      const batch = await database.transaction((sql) => signBatch(sql, signer, chain, run));
-      signed += batch;
-      if (batch < BATCH) break;
+      const batch = await database.transaction((sql) => signBatch(sql, signer, chain));
+      signed += batch.length;
+      if (batch.length < BATCH) break;
     }
   }
   return signed;
 }
 
-async function signBatch(sql: Sql, signer: Signer, chain: string, run: RunId | undefined): Promise<number> {
+/** The chain that a run's receipts are in; `-` for a run without a contract. */
+export async function chainOf(sql: Sql, run: RunId): Promise<string> {
+  const [row] = await sql.query<{ tenant: string }>('SELECT tenant FROM audit.contracts WHERE run_id = $1', [
+    uuidOf(run),
+  ]);
+  return row?.tenant ?? '-';
+}
+
+/** Those of one run that wait. */
+export const signRun = (database: Database, signer: Signer, chain: string, run: RunId): Promise<readonly Signed[]> =>
+  database.transaction((sql) => signBatch(sql, signer, chain, run));
+
+async function signBatch(sql: Sql, signer: Signer, chain: string, run?: RunId): Promise<readonly Signed[]> {
   void sql.query(
     `INSERT INTO audit.receipt_heads (tenant, n, hash) VALUES ($1, 0, decode($2, 'hex')) ON CONFLICT DO NOTHING`,
     [chain, NO_RECEIPT],
   );
-  const [head] = await sql.query<{ n: bigint; hash: string }>(
-    `SELECT n, encode(hash, 'hex') AS hash FROM audit.receipt_heads WHERE tenant = $1 FOR UPDATE`,
-    [chain],
-  );
+  // Sent together: what waits is read after the lock, and what another signer took meanwhile is not there any more.
+  const [[head], waiting] = await Promise.all([
+    sql.query<{ n: bigint; hash: string }>(
+      `SELECT n, encode(hash, 'hex') AS hash FROM audit.receipt_heads WHERE tenant = $1 FOR UPDATE`,
+      [chain],
+    ),
+    readUnsigned(sql, chain, run, BATCH),
+  ]);
   if (head === undefined) throw new Error(`the chain of receipts \`${chain}\` has no head`);
-  // Read after the lock: what another signer took meanwhile is not there any more.
-  const waiting = await readUnsigned(sql, chain, run, BATCH);
-  if (waiting.length === 0) return 0;
+  if (waiting.length === 0) return [];
 
   let { n, hash: prev } = head;
+  const signed: Signed[] = [];
   const rows: { run_id: string; revision: number; n: string; jws: string; hash: string; prev: string }[] = [];
   for (const unsigned of waiting) {
     n += 1n;
     const jws = await signer.sign(receiptText({ version: 1, chain, n: n.toString(), prev, ...unsigned }));
     const hash = receiptHash(jws);
     rows.push({ run_id: uuidOf(unsigned.run), revision: unsigned.verdict.revision, n: n.toString(), jws, hash, prev });
+    signed.push({ run: unsigned.run, verdict: unsigned.verdict, n });
     prev = hash;
   }
   void sql.query(
@@ -64,5 +80,5 @@ async function signBatch(sql: Sql, signer: Signer, chain: string, run: RunId | u
     [chain, JSON.stringify(rows)],
   );
   void sql.query(`UPDATE audit.receipt_heads SET n = $2, hash = decode($3, 'hex') WHERE tenant = $1`, [chain, n, prev]);
-  return rows.length;
+  return signed;
 }

@@ -1,10 +1,11 @@
 /** Money set aside and settled. Computes what is asked and owed; the database moves the balances (decide.settle_and_reserve). */
 import { add, ceilMicros, decimalText, times, wholeMicros, ZERO, type Rational } from '../domain/money.js';
 import { uuidOf, type Digest, type Iso8601, type RunId } from '../domain/ids.js';
+import type { Intent } from '../domain/intent.js';
 import type { Sql } from '../domain/sql.js';
 import { costOf, dearest, type PriceTable } from './prices.js';
 import type { OpenWarrant } from './run-row.js';
-import type { LedgerAnswer, RateEnforcement, RateFacts } from './snapshot.js';
+import type { LedgerAnswer, RateEnforcement, RateFacts, Snapshot } from './snapshot.js';
 
 /** Below this many output tokens a grant is not worth having. */
 export const OUTPUT_FLOOR_TOKENS = 64;
@@ -30,7 +31,14 @@ export function boundOf(prices: PriceTable, model: string, inputTokens: number):
   };
 }
 
-export const UNPRICED: Bound = { baseMicros: 0n, perToken: ZERO, inputTokens: 0, priceKey: null };
+/** What is not a model's call costs nothing here; neither does a model without a price, which the checks have seen. */
+export const boundFor = (prices: PriceTable, { kind, target }: Intent, inputTokens: number): Bound =>
+  (kind === 'model.call' ? boundOf(prices, target, inputTokens) : null) ?? {
+    baseMicros: 0n,
+    perToken: ZERO,
+    inputTokens,
+    priceKey: null,
+  };
 
 export type Settlement = {
   readonly step: number;
@@ -123,8 +131,9 @@ export async function rateAndReserve(
   return { ledger: row.answer.reserved, rates: row.answer.rates };
 }
 
-const reserveText = (ask: ReserveAsk): string =>
+const reserveText = (ask: ReserveAsk, foretold?: LedgerAnswer): string =>
   JSON.stringify({
+    ...(foretold === undefined ? {} : { foretold }),
     step: ask.step,
     attempt: ask.attempt,
     turn: ask.turn,
@@ -154,6 +163,46 @@ export async function settleAndReserve(
   );
   return row?.answer.reserved ?? null;
 }
+
+/**
+ * As `settleAndReserve` for an ask that is granted in full, without a warning, as nearly all are: the answer is known before
+ * it is asked for, so what follows from it travels with it. Where the ledger says otherwise the transaction fails, see
+ * `isWronglyForetold`.
+ */
+export function foretellReserve(
+  sql: Sql,
+  run: RunId,
+  settlements: readonly Settlement[],
+  ask: ReserveAsk,
+): LedgerAnswer {
+  const foretold: LedgerAnswer = {
+    ok: true,
+    output_tokens: ask.askedOutputTokens,
+    micros: mostMicros(ask).toString(),
+    tokens: ask.bound.inputTokens + (ask.askedOutputTokens ?? 0),
+    warnings: [],
+    breaches: [],
+  };
+  void sql.query('SELECT decide.settle_and_reserve($1, $2, $3)', [
+    uuidOf(run),
+    JSON.stringify(settlements),
+    reserveText(ask, foretold),
+  ]);
+  return foretold;
+}
+
+/** What the call can cost at most, in micro-USD, rounded up: as decide.most_micros. */
+function mostMicros({ bound: { baseMicros, perToken }, askedOutputTokens }: ReserveAsk): bigint {
+  const output = BigInt(askedOutputTokens ?? 0) * perToken.num;
+  return baseMicros + (output + perToken.den - 1n) / perToken.den;
+}
+
+/** By the run's own budget, as it was before this step: what that cannot pay for will not be granted in full. */
+export const isWorthForetelling = (budget: Snapshot['budget'], ask: ReserveAsk): boolean =>
+  BigInt(budget.capMicros) - BigInt(budget.spentMicros) >= mostMicros(ask);
+
+/** The whole transaction has to be done again, asking and waiting. */
+export const isWronglyForetold = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'RK001';
 
 /**
  * Fences what was redeemed and has no result, so that a late one is refused by the primary key; a result that was faster

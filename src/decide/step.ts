@@ -21,14 +21,14 @@ import type { Deciders } from './deciders.js';
 import { writeDecision, type Written } from './decision-row.js';
 import { openHold } from './holds.js';
 import {
-  boundOf,
+  boundFor,
   fence,
+  foretellReserve,
+  isWorthForetelling,
   rateAndReserve,
   settleAndReserve,
   settlementOf,
   tookMore,
-  UNPRICED,
-  type Bound,
   type ReserveAsk,
   type Settlement,
 } from './ledger.js';
@@ -44,7 +44,14 @@ import {
 } from './run-row.js';
 import { agentFacts, type Counters, type Snapshot } from './snapshot.js';
 
-export async function decideStep(sql: Sql, given: Deciders, caller: Caller, request: StepRequest): Promise<StepAnswer> {
+/** @param foretell sends the decision before the ledger has answered; then what it throws may be `isWronglyForetold` */
+export async function decideStep(
+  sql: Sql,
+  given: Deciders,
+  caller: Caller,
+  request: StepRequest,
+  foretell = false,
+): Promise<StepAnswer> {
   const { run, intent } = request;
   const action = actionDigest(intent);
   if (request.context !== undefined && contextDigest(request.context) !== intent.contextDigest)
@@ -79,7 +86,7 @@ export async function decideStep(sql: Sql, given: Deciders, caller: Caller, requ
     ...snapshotOf(deciders, request, row, facts, countSuccesses(row.counters, settling)),
     overrun: facts.overran || settling.some((warrant, at) => tookMore(warrant, settlements[at])),
   };
-  const answer = await ruled(sql, deciders, { request, action, facts, before, settlements });
+  const answer = await ruled(sql, deciders, { request, action, foretell, before, settlements });
   const written = writeDecision(sql, {
     run,
     intent,
@@ -127,7 +134,7 @@ async function ruled(
   input: {
     readonly request: StepRequest;
     readonly action: Digest;
-    readonly facts: StepFacts;
+    readonly foretell: boolean;
     readonly before: Snapshot;
     readonly settlements: readonly Settlement[];
   },
@@ -147,28 +154,24 @@ async function ruled(
     actionDigest: input.action,
     notAfter: first.ruling.grant.notAfter,
     enforced: PROFILE_RULES[before.run.profile].enforce,
-    bound: bound(deciders, intent, before),
+    bound: boundFor(deciders.prices, intent, before.inputTokens ?? 0),
     askedOutputTokens: intent.askedOutputTokens ?? null,
   };
   const { ledger, rates } =
-    before.rates === null
-      ? { ledger: await settleAndReserve(sql, request.run, input.settlements, ask), rates: null }
-      : await rateAndReserve(sql, request.run, input.settlements, ask, {
-          kind: intent.kind,
-          target: intent.target,
-          blocking: blockingRates(before),
-        });
+    input.foretell && before.rates === null && isWorthForetelling(before.budget, ask)
+      ? { ledger: foretellReserve(sql, request.run, input.settlements, ask), rates: null }
+      : before.rates === null
+        ? { ledger: await settleAndReserve(sql, request.run, input.settlements, ask), rates: null }
+        : await rateAndReserve(sql, request.run, input.settlements, ask, {
+            kind: intent.kind,
+            target: intent.target,
+            blocking: blockingRates(before),
+          });
   return {
     answer: deciders.checker.checkLedger(intent, before, ledger, rates),
     snapshot: { ...before, ledger, rates },
   };
 }
-
-const bound = (deciders: Deciders, intent: Intent, snapshot: Snapshot): Bound =>
-  (intent.kind === 'model.call' ? boundOf(deciders.prices, intent.target, snapshot.inputTokens ?? 0) : null) ?? {
-    ...UNPRICED,
-    inputTokens: snapshot.inputTokens ?? 0,
-  };
 
 function snapshotOf(
   deciders: Deciders,

@@ -1,6 +1,6 @@
 /**
  * Conversations as stored chains: one row per step names its base and what was added, and loading one reads the whole
- * chain in two statements sent together, however long it is. What is loaded is hashed again, entry by entry.
+ * chain in one statement, however long it is. What is loaded is hashed again, entry by entry.
  */
 import { contextDigest, type ContextEntry, type ContextRef, type ContextRole } from '../domain/context.js';
 import { RokError } from '../domain/errors.js';
@@ -20,6 +20,7 @@ type ChainRow = {
   readonly base: Digest | null;
   readonly added: readonly ContextEntry[];
   readonly opening: boolean;
+  readonly salt: null;
 };
 
 /**
@@ -67,15 +68,16 @@ export async function loadConversation(
   run: RunId,
   ref: ContextRef,
 ): Promise<{ readonly salt: Uint8Array; readonly entries: readonly LoadedEntry[] }> {
-  // Sent together: which contents the chain names is known to the database too.
-  const [chain, rows] = await Promise.all([
-    ref.base === null ? [] : loadChain(sql, run, ref.base),
-    contentsOf(sql, run, ref),
+  const rows = await sql.query<ChainRow | ContentRow>(CONVERSATION, [
+    uuidOf(run),
+    ref.base,
+    ref.added.map((entry) => entry.content),
   ]);
+  const chain = ref.base === null ? [] : chainOf(run, ref.base, rows.filter(isChain));
   const entries = [...chain, ...ref.added];
   const { salt, contents } = loadedFrom(
     run,
-    rows,
+    rows.filter(isContent),
     entries.map((entry) => entry.content),
   );
   return {
@@ -89,29 +91,27 @@ export async function loadConversation(
   };
 }
 
-const CHAIN = `WITH RECURSIVE chain AS (
-  SELECT digest, base, added, opening, 0 AS depth FROM execute.contexts WHERE run_id = $1 AND digest = $2
+/** The chain, oldest first, and every content that it or `$3` names; which those are the database finds out by itself. */
+const CONVERSATION = `WITH RECURSIVE chain AS (
+    SELECT digest, base, added, opening, 0 AS depth FROM execute.contexts WHERE run_id = $1 AND digest = $2
+    UNION ALL
+    SELECT c.digest, c.base, c.added, c.opening, chain.depth + 1
+    FROM chain JOIN execute.contexts c ON c.run_id = $1 AND c.digest = chain.base
+  ), wanted AS (
+    SELECT e.entry ->> 'content' AS digest FROM chain, jsonb_array_elements(chain.added) AS e (entry)
+    UNION SELECT unnest($3::text[]))
+  SELECT digest, base, added, opening, depth, NULL AS salt, NULL AS kind, NULL AS bytes FROM chain
   UNION ALL
-  SELECT c.digest, c.base, c.added, c.opening, chain.depth + 1
-  FROM chain JOIN execute.contexts c ON c.run_id = $1 AND c.digest = chain.base)`;
+  SELECT c.digest, NULL, NULL, NULL, NULL, s.salt, c.kind, c.bytes
+  FROM execute.salts s
+  LEFT JOIN (wanted JOIN execute.contents c ON c.run_id = $1 AND c.digest = wanted.digest) ON true
+  WHERE s.run_id = $1
+  ORDER BY depth DESC`;
 
-const contentsOf = (sql: Sql, run: RunId, ref: ContextRef): Promise<readonly ContentRow[]> =>
-  sql.query<ContentRow>(
-    `${CHAIN}, wanted AS (
-       SELECT e.entry ->> 'content' AS digest FROM chain, jsonb_array_elements(chain.added) AS e (entry)
-       UNION SELECT unnest($3::text[]))
-     SELECT s.salt, c.digest, c.kind, c.bytes
-     FROM execute.salts s
-     LEFT JOIN (wanted JOIN execute.contents c ON c.run_id = $1 AND c.digest = wanted.digest) ON true
-     WHERE s.run_id = $1`,
-    [uuidOf(run), ref.base, ref.added.map((entry) => entry.content)],
-  );
+const isChain = (row: ChainRow | ContentRow): row is ChainRow => row.salt === null;
+const isContent = (row: ChainRow | ContentRow): row is ContentRow => row.salt !== null;
 
-async function loadChain(sql: Sql, run: RunId, head: Digest): Promise<readonly ContextEntry[]> {
-  const rows = await sql.query<ChainRow>(
-    `${CHAIN} SELECT digest, base, added, opening FROM chain ORDER BY depth DESC`,
-    [uuidOf(run), head],
-  );
+function chainOf(run: RunId, head: Digest, rows: readonly ChainRow[]): readonly ContextEntry[] {
   let reached: Digest | null = null;
   for (const { digest, base, added, opening } of rows) {
     // An opening was held against its name when it was stored; its entries are hashed again like all others.

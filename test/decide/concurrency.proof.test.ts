@@ -44,7 +44,7 @@ async function racing(cap: number, micros: number, count: number) {
   );
   const allowed = (await processes.all(jobs)) as readonly number[];
   const [rows] = await rig.decide.query<{ lines: bigint; entries: bigint }>(
-    `SELECT (SELECT count(*) FROM decide.reservation_lines l WHERE l.account_id = a.account_id) AS lines,
+    `SELECT (SELECT count(*) FROM decide.reservations w WHERE a.account_id = ANY (w.accounts)) AS lines,
       (SELECT count(*) FROM decide.journal j WHERE j.account_id = a.account_id AND j.op <> 'open') AS entries
     FROM decide.accounts a WHERE a.subject = $1`,
     [tenant],

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../../src/decide/caller.js';
 import type { Deciders } from '../../src/decide/deciders.js';
+import { decideForetold } from '../../src/decide/foretold.js';
 import { identityOf } from '../../src/decide/open-identity.js';
 import { openRun } from '../../src/decide/open.js';
 import { readOpened } from '../../src/decide/opened.js';
-import { decideStep } from '../../src/decide/step.js';
 import { contextDigest, type ContextRef } from '../../src/domain/context.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { Opened, StepAnswer, StepRequest } from '../../src/domain/protocol/decide.js';
@@ -41,7 +41,7 @@ export async function createStepRig(agent: object = {}): Promise<StepRig> {
       );
       return { opened, caller };
     },
-    step: (caller, request) => as((sql) => decideStep(sql, deciders, caller, request)),
+    step: (caller, request) => decideForetold((work) => as((sql) => work(sql, caller)), deciders, request),
   };
 }
 

@@ -32,7 +32,6 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'decide.rate_limits': 'SELECT',
     'decide.rate_states': 'SELECT',
     'decide.refused_histories': 'SELECT INSERT',
-    'decide.reservation_lines': 'SELECT',
     'decide.reservations': 'SELECT',
     'decide.rollouts': 'SELECT INSERT',
     'decide.runs':

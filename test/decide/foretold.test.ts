@@ -1,0 +1,120 @@
+/** A foretold decision is the one that waiting would have made; and where it is not, nothing of it is left. */
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { decideStep } from '../../src/decide/step.js';
+import { foretellReserve, isWronglyForetold, settleAndReserve, type ReserveAsk } from '../../src/decide/ledger.js';
+import { iso, runIdOf, uuidOf, type Digest } from '../../src/domain/ids.js';
+import type { StepAnswer } from '../../src/domain/protocol/decide.js';
+import { actionOf, balances, budget, drift, openRun, settle } from './ledger-rig.js';
+import { createStepRig, modelCall, type StepRig } from './step-rig.js';
+
+let rig: StepRig;
+beforeAll(async () => {
+  rig = await createStepRig({ limits: { usd: '0.010000' } });
+});
+afterAll(() => rig.close());
+
+const UNDONE = new Error('undone');
+
+/** What the ledger says; nothing of it stays. */
+async function asked(run: string, ask: ReserveAsk) {
+  let said: Awaited<ReturnType<typeof settleAndReserve>> = null;
+  await rig
+    .as(async (sql) => {
+      said = await settleAndReserve(sql, runIdOf(run), [], ask);
+      throw UNDONE;
+    })
+    .catch((error: unknown) => {
+      if (error !== UNDONE) throw error;
+    });
+  return said as Awaited<ReturnType<typeof settleAndReserve>>;
+}
+
+/** What was foretold where the ledger bears it out, else null; nothing of it stays. */
+async function foretold(run: string, ask: ReserveAsk) {
+  let said: ReturnType<typeof foretellReserve> | null = null;
+  try {
+    await rig.as(async (sql) => {
+      said = foretellReserve(sql, runIdOf(run), [], ask);
+      // The next statement is refused where the one before it failed.
+      await sql.query('SELECT 1');
+      throw UNDONE;
+    });
+  } catch (error) {
+    if (error === UNDONE) return said;
+    expect(isWronglyForetold(error)).toBe(true);
+  }
+  return null;
+}
+
+it('is what the ledger says, or is refused, whatever is asked of whatever is left', async () => {
+  const outcomes = { borne: 0, refused: 0 };
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        cap: fc.integer({ min: 0, max: 2_000 }),
+        tokens: fc.integer({ min: 0, max: 2_000 }),
+        base: fc.integer({ min: 0, max: 800 }),
+        num: fc.integer({ min: 0, max: 7 }),
+        den: fc.integer({ min: 1, max: 9 }),
+        input: fc.integer({ min: 0, max: 400 }),
+        output: fc.option(fc.integer({ min: 1, max: 700 })),
+        enforced: fc.boolean(),
+      }),
+      async ({ cap, tokens, base, num, den, input, output, enforced }) => {
+        const run = await openRun(rig.decide, `t-${randomUUID()}`);
+        await budget(rig.decide, 'run', run, cap);
+        await budget(rig.decide, 'run', run, tokens, 'tokens');
+        const ask: ReserveAsk = {
+          step: 1,
+          attempt: 1,
+          turn: 1,
+          actionDigest: actionOf(1) as Digest,
+          notAfter: iso('2999-01-01T00:00:00.000Z'),
+          enforced,
+          bound: {
+            baseMicros: BigInt(base),
+            perToken: { num: BigInt(num), den: BigInt(den) },
+            inputTokens: input,
+            priceKey: null,
+          },
+          askedOutputTokens: output,
+        };
+        const truth = await asked(run, ask);
+        const borne = await foretold(run, ask);
+        const inFull = truth?.ok === true && truth.warnings?.length === 0 && truth.breaches?.length === 0;
+        const granted = inFull && (truth.output_tokens ?? null) === output;
+        expect(borne).toEqual(granted ? truth : null);
+        outcomes[granted ? 'borne' : 'refused'] += 1;
+      },
+    ),
+    { numRuns: 120, seed: 20261124 },
+  );
+  expect(outcomes.borne).toBeGreaterThan(20);
+  expect(outcomes.refused).toBeGreaterThan(20);
+}, 60_000);
+
+it('leaves nothing where it was wrong, and then decides as if it had not been tried', async () => {
+  const tenant = `t-${randomUUID()}`;
+  // A call of 100 + 100 tokens is 200 micro-USD: the tenant can pay for half of the answer.
+  await budget(rig.decide, 'tenant', tenant, 170);
+  const { opened, caller } = await rig.open(
+    { tenant },
+    { workflowId: `rok/${tenant}/${randomUUID()}`, temporalRunId: randomUUID() },
+  );
+  const request = await modelCall(rig, opened.run, 1, { tokens: 100 });
+  await expect(rig.as((sql) => decideStep(sql, rig.deciders, caller, request, true))).rejects.toMatchObject({
+    code: 'RK001',
+  });
+  const rows = (table: string) =>
+    rig.decide.query(`SELECT FROM decide.${table} WHERE run_id = $1 AND step = 1`, [uuidOf(opened.run)]);
+  expect(await rows('decisions')).toEqual([]);
+  expect(await rows('reservations')).toEqual([]);
+  const answer: StepAnswer = await rig.step(caller, request);
+  expect(answer).toMatchObject({ kind: 'decided', ruling: { effect: 'allow', grant: { outputTokens: 70 } } });
+  expect(await rows('decisions')).toHaveLength(1);
+  expect(await balances(rig.decide, tenant)).toEqual({ 'tenant/usd_micros': { spent: 0n, reserved: 170n, over: 0n } });
+  expect(await settle(rig.decide, uuidOf(opened.run), 1, 'released')).toMatchObject({ settled: 1 });
+  expect(await drift(rig.decide)).toEqual([]);
+});
