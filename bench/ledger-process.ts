@@ -1,13 +1,17 @@
 /**
  * One of the four processes of bench/ledger.ts: whole steps, one after the other in each lane, until the time is over. A step
- * is what a run makes of the ledger: one transaction that locks the run, settles the last call, reserves the next and writes
- * the decision with its snapshot; then the executor redeems.
+ * is what a run makes of the ledger: a transaction that locks the run, settles the last call, reserves the next and writes
+ * the decision with its snapshot; then the executor redeems. Both as in the workers: what comes at once travels together.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { foretellReserve, type Settlement } from '../src/decide/ledger.js';
-import { writeDecision } from '../src/decide/decision-row.js';
-import { iso, runIdOf, type Digest } from '../src/domain/ids.js';
+import { writeDecisions } from '../src/decide/decision-row.js';
+import { foretellTogether, type ReserveAsk, type Settlement } from '../src/decide/ledger.js';
+import { lockFreeRows } from '../src/decide/run-row.js';
+import { STEP_GROUPS } from '../src/decide/step-groups.js';
+import { inGroups } from '../src/domain/grouping.js';
+import { iso, runIdOf, type Digest, type RunId } from '../src/domain/ids.js';
 import { actionDigest, type Intent } from '../src/domain/intent.js';
+import { openRedeems, type Redeem } from '../src/execute/redeems.js';
 import { openDatabase, type OpenDatabase } from '../src/platform/database.js';
 import { modelCall, snapshotWith } from '../test/decide/snapshots.js';
 import type { LoginUrls } from '../test/stack/databases.js';
@@ -22,7 +26,7 @@ export type LedgerJob = {
 
 /** Per login; a worker, too, has fewer connections than runs. */
 const CONNECTIONS = 4;
-export type LedgerDone = { readonly steps: number; readonly refused: number; readonly ms: readonly number[] };
+export type LedgerDone = { readonly steps: number; readonly ms: readonly number[] };
 
 const digestOf = (text: string): Digest => createHash('sha256').update(text).digest('hex') as Digest;
 
@@ -31,23 +35,26 @@ async function work({ urls, runs, warmUpSeconds, seconds }: LedgerJob): Promise<
     openDatabase(urls.decide, { login: 'decide', applicationName: 'bench', max: CONNECTIONS }),
     openDatabase(urls.execute, { login: 'execute', applicationName: 'bench', max: CONNECTIONS }),
   ]);
+  const decided = openSteps(decide);
+  const redeem = openRedeems(execute);
   const ms: number[] = [];
-  let refused = 0;
   const from = performance.now() + warmUpSeconds * 1000;
   const until = from + seconds * 1000;
-  const lane = async (run: string): Promise<void> => {
+  const lane = async (uuid: string): Promise<void> => {
+    const run = runIdOf(uuid);
     let last: Settlement | null = null;
-    for (let step = 1; performance.now() < until; step += 1) {
+    for (let at = 1; performance.now() < until; at += 1) {
       const began = performance.now();
-      const ok = await oneStep({ decide, execute }, run, step, last);
-      if (!ok) refused += 1;
-      else if (began >= from) ms.push(performance.now() - began);
-      last = ok ? settlementOf(step) : null;
+      const step = stepOf(run, at, last);
+      await decided(step);
+      await redeemed(redeem, step);
+      if (began >= from) ms.push(performance.now() - began);
+      last = settlementOf(at);
     }
   };
   await Promise.all(runs.map(lane));
   await Promise.all([decide.close(), execute.close()]);
-  return { steps: ms.length, refused, ms };
+  return { steps: ms.length, ms };
 }
 
 const settlementOf = (step: number): Settlement => ({
@@ -60,60 +67,76 @@ const settlementOf = (step: number): Settlement => ({
   cost_usd: '0.0001',
 });
 
-async function oneStep(
-  { decide, execute }: { readonly decide: OpenDatabase; readonly execute: OpenDatabase },
-  uuid: string,
-  step: number,
-  last: Settlement | null,
-): Promise<boolean> {
-  const run = runIdOf(uuid);
-  const intent: Intent = { ...modelCall, step, contextDigest: digestOf(`${uuid} ${step}`) };
-  const action = actionDigest(intent);
-  const notAfter = iso(new Date(Date.now() + 120_000).toISOString());
-  const ok = await decide.transaction((sql) => {
-    // Sent together with what follows; decide/step.ts reads its facts in between.
-    void sql.query('SELECT phase FROM decide.runs WHERE run_id = $1 FOR NO KEY UPDATE', [uuid]);
-    const ledger = foretellReserve(sql, run, last === null ? [] : [last], {
+type Step = {
+  readonly run: RunId;
+  readonly intent: Intent;
+  readonly settlements: readonly Settlement[];
+  readonly ask: ReserveAsk;
+};
+
+function stepOf(run: RunId, step: number, last: Settlement | null): Step {
+  const intent: Intent = { ...modelCall, step, contextDigest: digestOf(`${run} ${step}`) };
+  return {
+    run,
+    intent,
+    settlements: last === null ? [] : [last],
+    ask: {
       step,
       attempt: 1,
       turn: step,
-      actionDigest: action,
-      notAfter,
+      actionDigest: actionDigest(intent),
+      notAfter: iso(new Date(Date.now() + 120_000).toISOString()),
       enforced: true,
       bound: { baseMicros: 100n, perToken: { num: 1n, den: 2n }, inputTokens: 100, priceKey: 'bench/model' },
       askedOutputTokens: 100,
-    });
-    const allowed = ledger.ok;
-    const snapshot = snapshotWith({ ledger });
-    writeDecision(sql, {
-      run,
-      intent,
-      actionDigest: action,
-      snapshot,
-      answer: {
-        ruling: allowed
-          ? { effect: 'allow', grant: { notAfter, model: intent.target, outputTokens: 100 } }
-          : { effect: 'deny', reasons: [], final: false },
-        determining: [],
-        errors: [],
-        notices: [],
-      },
-      policySetDigest: digestOf('policies'),
-      priceTableDigest: digestOf('prices'),
-      counters: snapshot.counters,
-      phase: 'EXECUTING',
-    });
-    return Promise.resolve(allowed);
+    },
+  };
+}
+
+/** As decide/step-groups.ts, but for the facts and the checks, which are not the ledger's. */
+const openSteps = (decide: OpenDatabase): ((step: Step) => Promise<boolean>) =>
+  inGroups({ ...STEP_GROUPS, keyOf: ({ run }: Step) => run }, (steps) =>
+    decide.transaction((sql) => {
+      void lockFreeRows(
+        sql,
+        steps.map(({ run }) => run),
+      );
+      const ledgers = foretellTogether(sql, steps);
+      writeDecisions(
+        sql,
+        steps.map(({ run, intent, ask }, at) => {
+          const snapshot = snapshotWith({ ledger: ledgers[at] ?? null });
+          return {
+            run,
+            intent,
+            actionDigest: ask.actionDigest,
+            snapshot,
+            answer: {
+              ruling: { effect: 'allow', grant: { notAfter: ask.notAfter, model: intent.target, outputTokens: 100 } },
+              determining: [],
+              errors: [],
+              notices: [],
+            },
+            policySetDigest: digestOf('policies'),
+            priceTableDigest: digestOf('prices'),
+            counters: snapshot.counters,
+            phase: 'EXECUTING',
+          };
+        }),
+      );
+      return Promise.resolve(steps.map(() => true));
+    }),
+  );
+
+async function redeemed(redeem: Redeem, { run, intent, ask }: Step): Promise<void> {
+  const answer = await redeem({
+    run,
+    step: intent.step,
+    attempt: intent.attempt,
+    actionDigest: ask.actionDigest,
+    nonce: randomUUID(),
   });
-  if (!ok) return false;
-  const [row] = await execute.query<{ answer: string }>('SELECT decide.redeem($1, $2, 1, $3, $4) AS answer', [
-    uuid,
-    step,
-    action,
-    randomUUID(),
-  ]);
-  if (row?.answer !== 'ok') throw new Error(`redeem said ${row?.answer ?? 'nothing'}`);
-  return true;
+  if (answer !== 'ok') throw new Error(`redeem said ${answer ?? 'nothing'}`);
 }
 
 process.once('message', (job: LedgerJob) => {

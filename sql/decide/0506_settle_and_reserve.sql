@@ -7,8 +7,6 @@ SET ROLE rok_decide_owner;
 -- p_reserve: {step, attempt, turn, action_digest, not_after, enforced, price_key, base_micros, per_token_num, per_token_den,
 -- input_tokens, asked_output, floor}, money in micro-USD, per_token in micro-USD a token; or NULL.
 -- Answer: {settled, skipped, reserved: null | {ok, output_tokens, micros, tokens, warnings, breaches}}
--- `p_reserve.foretold` is what `reserved` will be, of a caller who has sent the decision that follows from it without waiting
--- for the answer, so that nobody waits for the accounts over a round trip: where it is not so, nothing is done (RK001).
 --
 -- One statement after the locks: balances are worked out first and written once, with the journal's entries. PL/pgSQL makes
 -- each of its expressions ready anew in every transaction, which for variables and loops was half of the time.
@@ -144,10 +142,6 @@ BEGIN
              ORDER BY t.account_id) FROM take t WHERE t.warns), '[]')) END)
   INTO answer
   FROM (SELECT count(*) AS n FROM closed) c LEFT JOIN granted g ON true LEFT JOIN bound b ON true;
-
-  IF p_reserve ? 'foretold' AND answer -> 'reserved' IS DISTINCT FROM p_reserve -> 'foretold' THEN
-    RAISE EXCEPTION 'the ledger does not say what was foretold' USING ERRCODE = 'RK001';
-  END IF;
   RETURN answer;
 END $$;
 COMMENT ON FUNCTION decide.settle_and_reserve(uuid, jsonb, jsonb) IS

@@ -5,12 +5,13 @@ import { administer } from '../decide/administer.js';
 import { finalize, latch } from '../decide/close.js';
 import type { Caller } from '../decide/caller.js';
 import type { Deciders } from '../decide/deciders.js';
-import { decideForetold } from '../decide/foretold.js';
 import { openRun } from '../decide/open.js';
 import { identityOf, recordRefused } from '../decide/open-identity.js';
 import { readOpened } from '../decide/opened.js';
 import { repair } from '../decide/repair.js';
 import { access, hold, nudge, resolve } from '../decide/steer.js';
+import { decideStep } from '../decide/step.js';
+import { openStepGroups } from '../decide/step-groups.js';
 
 import { CanonicalJsonError } from '../domain/canonical-json.js';
 import { RokError } from '../domain/errors.js';
@@ -38,13 +39,9 @@ export function createDecideActivities({
   metrics,
 }: DecideHands): DecideActivities & AdministerActivities {
   const act = async <T>(name: string, work: (sql: Sql, caller: Caller) => Promise<T>): Promise<T> => {
-    const { info, cancellationSignal: signal } = Context.current();
-    const execution = info.workflowExecution;
-    if (execution === undefined)
-      throw ApplicationFailure.nonRetryable('only a workflow may ask for a decision', 'usage');
-    const caller: Caller = { workflowId: execution.workflowId, temporalRunId: execution.runId };
+    const caller = currentCaller();
     try {
-      return await database.transaction((sql) => work(sql, caller), { signal });
+      return await database.transaction((sql) => work(sql, caller), { signal: Context.current().cancellationSignal });
     } catch (error) {
       if (error instanceof NotThisHistory) {
         await recordRefused(database, caller, error.runUuid);
@@ -56,6 +53,7 @@ export function createDecideActivities({
       throw error;
     }
   };
+  const inGroup = openStepGroups(database, deciders);
   return {
     'decide.open': async (input) => {
       const opened = await act('decide.open', async (sql, caller) => {
@@ -68,7 +66,9 @@ export function createDecideActivities({
     },
     'decide.step': async (request) => {
       const began = performance.now();
-      const answer = await decideForetold((work) => act('decide.step', work), deciders, request);
+      const answer =
+        (await inGroup({ caller: currentCaller(), request })) ??
+        (await act('decide.step', (sql, caller) => decideStep(sql, deciders, caller, request)));
       const seconds = (performance.now() - began) / 1000;
       if (answer.kind === 'decided')
         metrics?.decided({ effect: answer.ruling.effect, kind: request.intent.kind, seconds });
@@ -89,4 +89,10 @@ export function createDecideActivities({
       act('decide.administer', (sql, caller) => administer(sql, deciders, caller.workflowId, request)),
     'decide.repair': (request) => act('decide.repair', (sql, caller) => repair(sql, deciders, caller, request)),
   };
+}
+
+function currentCaller(): Caller {
+  const execution = Context.current().info.workflowExecution;
+  if (execution === undefined) throw ApplicationFailure.nonRetryable('only a workflow may ask for a decision', 'usage');
+  return { workflowId: execution.workflowId, temporalRunId: execution.runId };
 }

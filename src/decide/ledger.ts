@@ -131,23 +131,22 @@ export async function rateAndReserve(
   return { ledger: row.answer.reserved, rates: row.answer.rates };
 }
 
-const reserveText = (ask: ReserveAsk, foretold?: LedgerAnswer): string =>
-  JSON.stringify({
-    ...(foretold === undefined ? {} : { foretold }),
-    step: ask.step,
-    attempt: ask.attempt,
-    turn: ask.turn,
-    action_digest: ask.actionDigest,
-    not_after: ask.notAfter,
-    enforced: ask.enforced,
-    price_key: ask.bound.priceKey,
-    base_micros: ask.bound.baseMicros.toString(),
-    per_token_num: ask.bound.perToken.num.toString(),
-    per_token_den: ask.bound.perToken.den.toString(),
-    input_tokens: ask.bound.inputTokens,
-    asked_output: ask.askedOutputTokens,
-    floor: OUTPUT_FLOOR_TOKENS,
-  });
+const askColumns = (ask: ReserveAsk) => ({
+  step: ask.step,
+  attempt: ask.attempt,
+  turn: ask.turn,
+  action_digest: ask.actionDigest,
+  not_after: ask.notAfter,
+  enforced: ask.enforced,
+  price_key: ask.bound.priceKey,
+  base_micros: ask.bound.baseMicros.toString(),
+  per_token_num: ask.bound.perToken.num.toString(),
+  per_token_den: ask.bound.perToken.den.toString(),
+  input_tokens: ask.bound.inputTokens,
+  asked_output: ask.askedOutputTokens,
+});
+
+const reserveText = (ask: ReserveAsk): string => JSON.stringify({ ...askColumns(ask), floor: OUTPUT_FLOOR_TOKENS });
 
 /** One lock pass over every account concerned. @returns null when nothing was asked for */
 export async function settleAndReserve(
@@ -164,31 +163,42 @@ export async function settleAndReserve(
   return row?.answer.reserved ?? null;
 }
 
+const foretold = (ask: ReserveAsk): LedgerAnswer => ({
+  ok: true,
+  output_tokens: ask.askedOutputTokens,
+  micros: mostMicros(ask).toString(),
+  tokens: mostTokens(ask),
+  warnings: [],
+  breaches: [],
+});
+
+const mostTokens = ({ bound, askedOutputTokens }: ReserveAsk): number => bound.inputTokens + (askedOutputTokens ?? 0);
+
+/** One run's step in a group: what of it is over, and what it asks for. */
+export type StepOfGroup = {
+  readonly run: RunId;
+  readonly settlements: readonly Settlement[];
+  readonly ask: ReserveAsk;
+};
+
 /**
- * As `settleAndReserve` for an ask that is granted in full, without a warning, as nearly all are: the answer is known before
- * it is asked for, so what follows from it travels with it. Where the ledger says otherwise the transaction fails, see
- * `isWronglyForetold`.
+ * As `settleAndReserve` for steps of several runs, whose rows are locked, each of which is granted in full and without a
+ * warning, as nearly all are: the answers are known before they are asked for, so what follows from them travels with it.
+ * Where the ledger says otherwise of any, the whole transaction fails (RK001).
  */
-export function foretellReserve(
-  sql: Sql,
-  run: RunId,
-  settlements: readonly Settlement[],
-  ask: ReserveAsk,
-): LedgerAnswer {
-  const foretold: LedgerAnswer = {
-    ok: true,
-    output_tokens: ask.askedOutputTokens,
-    micros: mostMicros(ask).toString(),
-    tokens: ask.bound.inputTokens + (ask.askedOutputTokens ?? 0),
-    warnings: [],
-    breaches: [],
-  };
-  void sql.query('SELECT decide.settle_and_reserve($1, $2, $3)', [
-    uuidOf(run),
-    JSON.stringify(settlements),
-    reserveText(ask, foretold),
+export function foretellTogether(sql: Sql, group: readonly StepOfGroup[]): readonly LedgerAnswer[] {
+  void sql.query('SELECT decide.reserve_together($1, $2)', [
+    JSON.stringify(group.flatMap(({ run, settlements }) => settlements.map((one) => ({ run: uuidOf(run), ...one })))),
+    JSON.stringify(
+      group.map(({ run, ask }) => ({
+        run: uuidOf(run),
+        ...askColumns(ask),
+        micros: mostMicros(ask).toString(),
+        tokens: mostTokens(ask),
+      })),
+    ),
   ]);
-  return foretold;
+  return group.map(({ ask }) => foretold(ask));
 }
 
 /** What the call can cost at most, in micro-USD, rounded up: as decide.most_micros. */
@@ -200,9 +210,6 @@ function mostMicros({ bound: { baseMicros, perToken }, askedOutputTokens }: Rese
 /** By the run's own budget, as it was before this step: what that cannot pay for will not be granted in full. */
 export const isWorthForetelling = (budget: Snapshot['budget'], ask: ReserveAsk): boolean =>
   BigInt(budget.capMicros) - BigInt(budget.spentMicros) >= mostMicros(ask);
-
-/** The whole transaction has to be done again, asking and waiting. */
-export const isWronglyForetold = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'RK001';
 
 /**
  * Fences what was redeemed and has no result, so that a late one is refused by the primary key; a result that was faster

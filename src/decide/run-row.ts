@@ -73,13 +73,24 @@ export async function lockRow(sql: Sql, run: RunId): Promise<RunRow> {
     uuidOf(run),
   ]);
   if (row === undefined) throw new RokError('run_unknown', `no run \`${run}\``);
-  return {
-    ...row,
-    opened_ms: Math.floor(row.opened_ms),
-    deadline_ms: Math.floor(row.deadline_ms),
-    counters: { ...NO_COUNTERS, ...row.counters },
-  };
+  return told(row);
 }
+
+/** Those that nobody else has locked: a group of runs never waits for one of them. By id, so that groups cannot deadlock. */
+export async function lockFreeRows(sql: Sql, runs: readonly RunId[]): Promise<readonly RunRow[]> {
+  const rows = await sql.query<RunRow>(
+    `SELECT ${RUN_COLUMNS} FROM decide.runs WHERE run_id = ANY ($1) ORDER BY run_id FOR NO KEY UPDATE SKIP LOCKED`,
+    [runs.map(uuidOf)],
+  );
+  return rows.map(told);
+}
+
+const told = (row: RunRow): RunRow => ({
+  ...row,
+  opened_ms: Math.floor(row.opened_ms),
+  deadline_ms: Math.floor(row.deadline_ms),
+  counters: { ...NO_COUNTERS, ...row.counters },
+});
 
 /** Thrown to roll back; whoever catches it records the refusal in a transaction of its own. */
 export class NotThisHistory extends Error {
@@ -132,22 +143,21 @@ export type StepFacts = {
   readonly cap_micros: string | null;
 };
 
+/** Which facts a step asks for. */
+export type StepQuestion = {
+  readonly step: number;
+  readonly attempt: number;
+  readonly kind: string;
+  readonly target: string;
+  readonly turn: number;
+  readonly actionDigest: Digest;
+  readonly argumentsDigest: string | null;
+  readonly base: string | null;
+  readonly added: readonly string[];
+};
+
 /** What one step's decision reads, after the lock is held. */
-export async function readStepFacts(
-  sql: Sql,
-  run: RunId,
-  ask: {
-    readonly step: number;
-    readonly attempt: number;
-    readonly kind: string;
-    readonly target: string;
-    readonly turn: number;
-    readonly actionDigest: Digest;
-    readonly argumentsDigest: string | null;
-    readonly base: string | null;
-    readonly added: readonly string[];
-  },
-): Promise<StepFacts> {
+export async function readStepFacts(sql: Sql, run: RunId, ask: StepQuestion): Promise<StepFacts> {
   const [facts] = await sql.query<StepFacts>(
     `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
       decide.halted(r.tenant, r.agent) AS halted,

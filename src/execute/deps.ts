@@ -2,6 +2,7 @@
 import type { Agent } from '../domain/agent.js';
 import type { Database } from '../domain/sql.js';
 import type { ExecuteLog } from './log.js';
+import type { Redeem } from './redeems.js';
 import type { Registry } from './registry.js';
 
 /** Where a test may end the process, to see what the rest makes of it. */
@@ -17,6 +18,8 @@ export type CrashPoint =
 export type ExecuteDeps = {
   /** Of the login `rok_execute`. */
   readonly database: Database;
+  /** Through the same login; made once, because what comes at once is redeemed together. */
+  readonly redeem: Redeem;
   readonly registry: Registry;
   readonly agents: ReadonlyMap<string, Agent>;
   readonly log: ExecuteLog;

@@ -7,7 +7,6 @@ import { actionDigest, type Intent } from '../domain/intent.js';
 import { NO_USAGE } from '../domain/attempt.js';
 import { digestJson, DIGEST_TAGS } from '../domain/digest.js';
 import { canonicalJson } from '../domain/canonical-json.js';
-import { uuidOf } from '../domain/ids.js';
 import type { Json } from '../domain/json.js';
 import type { Sql } from '../domain/sql.js';
 import type { BeginInput, Begun, RecordInput, StepResult } from '../domain/protocol/execute.js';
@@ -19,19 +18,15 @@ import { writeResult, type AttemptKey, type Ended, type Standing } from './resul
 const OUTPUT_BYTES = 1_000_000;
 
 /** Redeems by the caller's nonce, so it may be repeated; anything but `ok` means that nothing may be called. */
-export async function begin({ database }: ExecuteDeps, input: BeginInput): Promise<Begun> {
+export async function begin({ redeem }: ExecuteDeps, input: BeginInput): Promise<Begun> {
   const intent: Intent = {
     ...input.intent,
     argumentsDigest: digestJson(DIGEST_TAGS.settings, input.arguments),
   };
-  const [row] = await database.query<{ answer: string }>('SELECT decide.redeem($1, $2, $3, $4, $5) AS answer', [
-    uuidOf(input.run),
-    intent.step,
-    intent.attempt,
-    actionDigest(intent),
-    input.nonce,
-  ]);
-  return { redeemed: row?.answer === 'ok', refusal: row?.answer ?? 'no answer' };
+  const { run, nonce } = input;
+  const { step, attempt } = intent;
+  const said = await redeem({ run, step, attempt, actionDigest: actionDigest(intent), nonce });
+  return { redeemed: said === 'ok', refusal: said ?? 'no answer' };
 }
 
 /** Writes how it ended; whoever wrote first stands. */

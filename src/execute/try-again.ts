@@ -31,6 +31,9 @@ export async function tryAgain<T>(
   }
 }
 
+/** The connection broke: what was sent may have taken effect. */
+export const mayHaveHappened = (error: unknown): boolean => fateOf(error) === 'lost';
+
 function fateOf(error: unknown): 'refused' | 'later' | 'lost' {
   const { code } = error as { readonly code?: unknown };
   // The driver's own errors of a broken connection carry no SQLSTATE.

@@ -4,7 +4,7 @@
  * written as the attempt's result before anyone is told. It decides nothing and repeats no call.
  */
 import { randomUUID } from 'node:crypto';
-import { uuidOf, type RunId } from '../domain/ids.js';
+import type { RunId } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
 import type { ModelAnswer, StepResult } from '../domain/protocol/execute.js';
 import { causeOf, type Classified } from './classify.js';
@@ -57,18 +57,11 @@ async function redeem(
   // Told to stop before anything began: the warrant stays unredeemed and is released.
   if (signal.aborted) return { status: 'failed', code: 'warrant_refused' };
   const answer = await tryAgain(
-    () =>
-      deps.database.query<{ answer: string }>('SELECT decide.redeem($1, $2, $3, $4, $5) AS answer', [
-        uuidOf(run),
-        intent.step,
-        intent.attempt,
-        digest,
-        nonce,
-      ]),
+    () => deps.redeem({ run, step: intent.step, attempt: intent.attempt, actionDigest: digest, nonce }),
     { tries: REDEEM_TRIES, signal },
   );
   crash(deps, 'redeem.after');
-  const said = answer.answered ? (answer.value[0]?.answer ?? 'no answer') : 'unanswered';
+  const said = answer.answered ? (answer.value ?? 'no answer') : 'unanswered';
   if (said === 'ok') return null;
   const { step, attempt } = intent;
   deps.log.warn(

@@ -3,6 +3,7 @@
  * and share a commit, which is most of what one costs; nobody waits for company. Deliberately without reading: what was
  * observed changes nothing that is observed.
  */
+import { inGroups } from '../domain/grouping.js';
 import { asDigest, uuidOf, type RunId } from '../domain/ids.js';
 import type { Appended } from '../domain/protocol/observe.js';
 import type { Sql } from '../domain/sql.js';
@@ -16,50 +17,30 @@ const GROUP_BOUNDS = { appends: 16, events: 256 } as const;
 export type AppendToTrace = (run: RunId, events: readonly EncodedEvent[]) => Promise<Appended>;
 
 type Append = { readonly run: RunId; readonly events: readonly EncodedEvent[] };
-type Waiting = Append & {
-  readonly kept: (head: Appended) => void;
-  readonly failed: (error: unknown) => void;
-};
 
 export function openTraceStore(sql: Sql): AppendToTrace {
-  const waiting: Waiting[] = [];
-  let underWay = 0;
-  const send = (): void => {
-    while (underWay < GROUPS && waiting.length > 0) {
-      underWay += 1;
-      void keep(sql, waiting.splice(0, sizeOfGroup(waiting))).finally(() => {
-        underWay -= 1;
-        send();
-      });
-    }
-  };
-  return (run, events) =>
-    new Promise((kept, failed) => {
-      waiting.push({ run, events, kept, failed });
-      send();
-    });
+  const append = inGroups<Append, Appended>(
+    {
+      groups: GROUPS,
+      items: GROUP_BOUNDS.appends,
+      weight: { of: (one) => one.events.length, atMost: GROUP_BOUNDS.events },
+    },
+    async (group) => {
+      try {
+        return await keep(sql, group);
+      } catch (error) {
+        if (group.length === 1) throw error;
+        // One of them spoiled it for all, and nothing of it was kept.
+        return group.map(async (one) => headAt(await appendAll(sql, [one]), 0, one.run));
+      }
+    },
+  );
+  return (run, events) => append({ run, events });
 }
 
-function sizeOfGroup(waiting: readonly Waiting[]): number {
-  let events = 0;
-  const over = waiting.findIndex((one, place) => {
-    events += one.events.length;
-    return place >= GROUP_BOUNDS.appends || (place > 0 && events > GROUP_BOUNDS.events);
-  });
-  return over === -1 ? waiting.length : over;
-}
-
-/** Never rejects: each append is told its own end. */
-async function keep(sql: Sql, group: readonly Waiting[]): Promise<void> {
-  try {
-    const heads = await appendAll(sql, group);
-    for (const [place, one] of group.entries()) one.kept(headAt(heads, place, one.run));
-  } catch (error) {
-    const [only] = group;
-    if (group.length === 1) only?.failed(error);
-    // One of them spoiled it for all, and nothing of it was kept.
-    else await Promise.all(group.map((one) => keep(sql, [one])));
-  }
+async function keep(sql: Sql, group: readonly Append[]): Promise<readonly Appended[]> {
+  const heads = await appendAll(sql, group);
+  return group.map((one, place) => headAt(heads, place, one.run));
 }
 
 type HeadRow = { readonly place: number; readonly length: bigint; readonly hash: string };

@@ -1,6 +1,7 @@
 /** The execute worker: the only process with provider keys, and the only one that calls anything. */
 import { join } from 'node:path';
 import { createExecuteActivities } from '../activities/execute.js';
+import { openRedeems } from '../execute/redeems.js';
 import { storePreludes } from '../execute/opening.js';
 import { builtInProviders, builtInSkills, createRegistry } from '../execute/registry.js';
 import { agentsFolder, loadAgents } from '../platform/files.js';
@@ -36,6 +37,7 @@ export async function startExecute(setup: WorkerSetup): Promise<RunningWorker> {
       activities: withCrashPoints(
         createExecuteActivities({
           database,
+          redeem: openRedeems(database),
           registry,
           agents,
           log,

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { decideStep } from '../../src/decide/step.js';
-import { foretellReserve, isWronglyForetold, settleAndReserve, type ReserveAsk } from '../../src/decide/ledger.js';
+import { decideTogether } from '../../src/decide/step-groups.js';
+import { foretellTogether, settleAndReserve, type ReserveAsk } from '../../src/decide/ledger.js';
+import type { LedgerAnswer } from '../../src/decide/snapshot.js';
 import { iso, runIdOf, uuidOf, type Digest } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';
 import { actionOf, balances, budget, drift, openRun, settle } from './ledger-rig.js';
@@ -33,17 +34,17 @@ async function asked(run: string, ask: ReserveAsk) {
 
 /** What was foretold where the ledger bears it out, else null; nothing of it stays. */
 async function foretold(run: string, ask: ReserveAsk) {
-  let said: ReturnType<typeof foretellReserve> | null = null;
+  let said: LedgerAnswer | null = null;
   try {
     await rig.as(async (sql) => {
-      said = foretellReserve(sql, runIdOf(run), [], ask);
+      [said = null] = foretellTogether(sql, [{ run: runIdOf(run), settlements: [], ask }]);
       // The next statement is refused where the one before it failed.
       await sql.query('SELECT 1');
       throw UNDONE;
     });
   } catch (error) {
     if (error === UNDONE) return said;
-    expect(isWronglyForetold(error)).toBe(true);
+    expect(error).toMatchObject({ code: 'RK001' });
   }
   return null;
 }
@@ -60,9 +61,8 @@ it('is what the ledger says, or is refused, whatever is asked of whatever is lef
         den: fc.integer({ min: 1, max: 9 }),
         input: fc.integer({ min: 0, max: 400 }),
         output: fc.option(fc.integer({ min: 1, max: 700 })),
-        enforced: fc.boolean(),
       }),
-      async ({ cap, tokens, base, num, den, input, output, enforced }) => {
+      async ({ cap, tokens, base, num, den, input, output }) => {
         const run = await openRun(rig.decide, `t-${randomUUID()}`);
         await budget(rig.decide, 'run', run, cap);
         await budget(rig.decide, 'run', run, tokens, 'tokens');
@@ -72,7 +72,7 @@ it('is what the ledger says, or is refused, whatever is asked of whatever is lef
           turn: 1,
           actionDigest: actionOf(1) as Digest,
           notAfter: iso('2999-01-01T00:00:00.000Z'),
-          enforced,
+          enforced: true,
           bound: {
             baseMicros: BigInt(base),
             perToken: { num: BigInt(num), den: BigInt(den) },
@@ -104,7 +104,7 @@ it('leaves nothing where it was wrong, and then decides as if it had not been tr
     { workflowId: `rok/${tenant}/${randomUUID()}`, temporalRunId: randomUUID() },
   );
   const request = await modelCall(rig, opened.run, 1, { tokens: 100 });
-  await expect(rig.as((sql) => decideStep(sql, rig.deciders, caller, request, true))).rejects.toMatchObject({
+  await expect(rig.as((sql) => decideTogether(sql, rig.deciders, [{ caller, request }]))).rejects.toMatchObject({
     code: 'RK001',
   });
   const rows = (table: string) =>

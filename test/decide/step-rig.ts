@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../../src/decide/caller.js';
 import type { Deciders } from '../../src/decide/deciders.js';
-import { decideForetold } from '../../src/decide/foretold.js';
 import { identityOf } from '../../src/decide/open-identity.js';
 import { openRun } from '../../src/decide/open.js';
 import { readOpened } from '../../src/decide/opened.js';
+import { decideStep } from '../../src/decide/step.js';
+import { openStepGroups } from '../../src/decide/step-groups.js';
 import { contextDigest, type ContextRef } from '../../src/domain/context.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { Opened, StepAnswer, StepRequest } from '../../src/domain/protocol/decide.js';
@@ -25,6 +26,7 @@ export async function createStepRig(agent: object = {}): Promise<StepRig> {
   const rig = await createLedgerRig();
   const deciders = decidersWith(agent);
   const as = <T>(work: (sql: Sql) => Promise<T>): Promise<T> => rig.decide.transaction(work);
+  const inGroup = openStepGroups(rig.decide, deciders);
   return {
     ...rig,
     deciders,
@@ -41,7 +43,8 @@ export async function createStepRig(agent: object = {}): Promise<StepRig> {
       );
       return { opened, caller };
     },
-    step: (caller, request) => decideForetold((work) => as((sql) => work(sql, caller)), deciders, request),
+    step: async (caller, request) =>
+      (await inGroup({ caller, request })) ?? (await as((sql) => decideStep(sql, deciders, caller, request))),
   };
 }
 

@@ -14,6 +14,7 @@ import type { ModelProvider } from '../../src/execute/models/model-gateway.js';
 import { scriptedProvider } from '../../src/execute/models/scripted.js';
 import { builtInSkills, createRegistry } from '../../src/execute/registry.js';
 import type { Skill } from '../../src/execute/skills/skill.js';
+import { openRedeems } from '../../src/execute/redeems.js';
 import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 
@@ -50,6 +51,7 @@ export async function createRig(): Promise<Rig> {
     logged,
     deps: ({ skills = [], providers = [], agents = [refundDesk()], crashAt } = {}) => ({
       database: execute,
+      redeem: openRedeems(execute),
       registry: createRegistry({
         skills: [...builtInSkills(execute), ...skills],
         providers: [scriptedProvider(`${agentsFolder}/scripts`), ...providers],

@@ -3,6 +3,7 @@ import { RokError } from '../../src/domain/errors.js';
 import { uuidOf, type Digest } from '../../src/domain/ids.js';
 import { actionDigest } from '../../src/domain/intent.js';
 import type { CrashPoint, ExecuteDeps } from '../../src/execute/deps.js';
+import { openRedeems } from '../../src/execute/redeems.js';
 import { executeStep } from '../../src/execute/step.js';
 import { openDatabase } from '../../src/platform/database.js';
 import { probeDeps, probeRun, seen, type ProbeRun } from './probe.js';
@@ -131,7 +132,11 @@ describe('connections that break', () => {
         throw Object.assign(new Error('Connection terminated unexpectedly'), {});
       },
     };
-    const { result } = await executeStep({ ...deps, database }, on.stepOf(on.skillIntent()), inFlight());
+    const { result } = await executeStep(
+      { ...deps, database, redeem: openRedeems(database) },
+      on.stepOf(on.skillIntent()),
+      inFlight(),
+    );
     expect([lost, result.status, seen.calls]).toEqual([1, 'succeeded', ['skill 7 /1/1']]);
     expect(await on.rows('attempts')).toHaveLength(1);
   });

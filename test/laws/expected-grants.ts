@@ -171,6 +171,8 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'decide.rate_and_reserve(uuid,jsonb,jsonb,jsonb)': ['rok_decide'],
   'decide.rates_of(text,text,text,text)': ['rok_decide'],
   'decide.redeem(uuid,integer,integer,text,uuid)': ['rok_execute'],
+  'decide.redeem_together(jsonb)': ['rok_execute'],
+  'decide.reserve_together(jsonb,jsonb)': ['rok_decide'],
   'decide.settle_and_reserve(uuid,jsonb,jsonb)': ['rok_decide'],
   'execute.fence(uuid,integer,integer)': ['rok_decide'],
   'execute.result_digest(uuid,integer,integer,text,text,bigint,bigint,bigint,bigint,boolean,text,bigint,text,text,text)':

@@ -1,0 +1,204 @@
+/** Steps that travel together end as they would have one by one; whoever spoils a group is decided by itself. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { foretellTogether, settleAndReserve, type StepOfGroup } from '../../src/decide/ledger.js';
+import type { LedgerAnswer } from '../../src/decide/snapshot.js';
+import { decideTogether } from '../../src/decide/step-groups.js';
+import { iso, runIdOf, uuidOf, type Digest } from '../../src/domain/ids.js';
+import type { Sql } from '../../src/domain/sql.js';
+import { actionOf, balances, budget, drift, openRun, redeem, reserve } from './ledger-rig.js';
+import { createStepRig, modelCall, type StepRig } from './step-rig.js';
+
+let rig: StepRig;
+beforeAll(async () => {
+  rig = await createStepRig({ limits: { usd: '0.010000' } });
+});
+afterAll(() => rig.close());
+
+const UNDONE = new Error('undone');
+
+/** What `work` answers; nothing of it stays. */
+async function undone<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  let said: { readonly answer: T } | null = null;
+  await rig
+    .as(async (sql) => {
+      said = { answer: await work(sql) };
+      throw UNDONE;
+    })
+    .catch((error: unknown) => {
+      if (error !== UNDONE) throw error;
+    });
+  return (said as { readonly answer: T } | null)?.answer as T;
+}
+
+/** All that a step leaves in the ledger, but for times and numbers. */
+const left = (sql: Sql, tenant: string, runs: readonly string[]) =>
+  Promise.all([
+    sql.query(
+      `SELECT scope, subject, unit, spent, reserved, over, ceiling, warned_at IS NULL AS unwarned FROM decide.accounts
+      WHERE subject = $1 OR subject = ANY ($2) ORDER BY 1, 2, 3`,
+      [tenant, runs],
+    ),
+    sql.query(
+      `SELECT run_id, step, attempt, state, price_key, bound_tokens, bound_micros, spent_micros, over_micros, tokens, cost_usd,
+        (SELECT array_agg(a ORDER BY a) FROM unnest(accounts, amounts) a) AS accounts
+      FROM decide.reservations WHERE run_id = ANY ($1) ORDER BY 1, 2`,
+      [runs],
+    ),
+    sql.query(
+      `SELECT account_id, run_id, step, op, reserved, spent, over FROM decide.journal WHERE run_id = ANY ($1)
+      ORDER BY 1, 2, 3, 4, 5, 6`,
+      [runs],
+    ),
+  ]);
+
+const inFull = (answer: LedgerAnswer | null, asked: number): boolean =>
+  answer?.ok === true &&
+  answer.output_tokens === asked &&
+  answer.warnings?.length === 0 &&
+  answer.breaches?.length === 0;
+
+const oneStep = fc.record({
+  before: fc.constantFrom('none' as const, 'issued' as const, 'redeemed' as const),
+  used: fc.constantFrom('-1', '0', '3', '40', '60', '1.5', '1e300'),
+  tokens: fc.integer({ min: 0, max: 200 }),
+  ends: fc.constantFrom('settled' as const, 'forfeited' as const),
+  output: fc.integer({ min: 1, max: 600 }),
+});
+
+type OneStep = typeof oneStep extends fc.Arbitrary<infer T> ? T : never;
+
+async function groupOf(tenant: string, runs: readonly string[], steps: readonly OneStep[]) {
+  const group: StepOfGroup[] = [];
+  for (const [at, { before, used, tokens, ends, output }] of steps.entries()) {
+    const run = runs[at] ?? '';
+    await budget(rig.decide, 'run', run, 100_000);
+    if (before !== 'none') await reserve(rig.decide, run, 1, { micros: 50, inputTokens: 5, askedOutput: 5 });
+    if (before === 'redeemed') expect(await redeem(rig.execute, run, 1)).toBe('ok');
+    group.push({
+      run: runIdOf(run),
+      settlements:
+        before === 'none'
+          ? []
+          : [
+              {
+                step: 1,
+                attempt: 1,
+                state: before === 'issued' ? 'released' : ends,
+                micros: before === 'issued' ? '0' : used,
+                tokens,
+                calls: 1,
+                cost_usd: '0.000003',
+              },
+            ],
+      ask: {
+        step: 2,
+        attempt: 1,
+        turn: 2,
+        actionDigest: actionOf(2) as Digest,
+        notAfter: iso('2999-01-01T00:00:00.000Z'),
+        enforced: true,
+        bound: { baseMicros: 10n, perToken: { num: 1n, den: 3n }, inputTokens: 7, priceKey: null },
+        askedOutputTokens: output,
+      },
+    });
+  }
+  return group;
+}
+
+describe('a group', () => {
+  it('leaves what its steps leave one by one, in whatever order, or nothing where one is not granted in full', async () => {
+    const outcomes = { together: 0, refused: 0 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(oneStep, { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 250, max: 900 }),
+        fc.boolean(),
+        async (steps, cap, backwards) => {
+          const tenant = `t-${randomUUID()}`;
+          await budget(rig.decide, 'tenant', tenant, cap);
+          await budget(rig.decide, 'tenant', tenant, 3_000, 'tokens');
+          const runs: string[] = [];
+          for (const _ of steps) runs.push(await openRun(rig.decide, tenant));
+          const group = await groupOf(tenant, runs, steps);
+          // Accounts are opened here, so that both ways find the same ones.
+          for (const run of runs) await rig.decide.query('SELECT decide.accounts_of($1)', [run]);
+          const alone = await undone(async (sql) => {
+            for (const { run, settlements } of group) await settleAndReserve(sql, run, settlements, null);
+            const answers = new Map<string, LedgerAnswer | null>();
+            for (const { run, ask } of backwards ? [...group].reverse() : group)
+              answers.set(run, await settleAndReserve(sql, run, [], ask));
+            return { answers: group.map(({ run }) => answers.get(run) ?? null), left: await left(sql, tenant, runs) };
+          });
+          const together = await undone(async (sql) => {
+            const answers = foretellTogether(sql, group);
+            return { answers, left: await left(sql, tenant, runs) };
+          }).catch((error: unknown) => {
+            expect(error).toMatchObject({ code: 'RK001' });
+            return null;
+          });
+          const all = alone.answers.every((answer, at) => inFull(answer, steps[at]?.output ?? -1));
+          expect(together).toEqual(all ? alone : null);
+          outcomes[all ? 'together' : 'refused'] += 1;
+        },
+      ),
+      { numRuns: 80, seed: 20261124 },
+    );
+    expect(outcomes.together).toBeGreaterThan(15);
+    expect(outcomes.refused).toBeGreaterThan(15);
+    expect(await drift(rig.decide)).toEqual([]);
+  }, 120_000);
+
+  it('does not wait for a run that somebody else has, nor decide for another history; the others are decided', async () => {
+    const opened = await Promise.all([rig.open(), rig.open(), rig.open(), rig.open()]);
+    const steps = await Promise.all(
+      opened.map(async ({ opened: { run }, caller }) => ({ caller, request: await modelCall(rig, run, 1) })),
+    );
+    const [held, foreign, ...others] = steps.map((step, at) =>
+      at === 1 ? { ...step, caller: { ...step.caller, temporalRunId: randomUUID() } } : step,
+    );
+    if (held === undefined || foreign === undefined) throw new Error('no steps');
+    await rig.as(async (sql) => {
+      await sql.query('SELECT FROM decide.runs WHERE run_id = $1 FOR UPDATE', [uuidOf(held.request.run)]);
+      const answers = await rig.as((mine) => decideTogether(mine, rig.deciders, [held, foreign, ...others]));
+      expect(answers.map((answer) => answer?.kind ?? null)).toEqual([null, null, 'decided', 'decided']);
+    });
+    for (const { request } of [held, foreign])
+      expect(
+        await rig.decide.query('SELECT FROM decide.decisions WHERE run_id = $1 AND step = 1', [uuidOf(request.run)]),
+      ).toEqual([]);
+  });
+
+  it('is not spoiled for good by one that is refused: each gets the answer of its own', async () => {
+    const tenant = `t-${randomUUID()}`;
+    // Two calls of 200 micro-USD fit below the warning, the third does not.
+    await budget(rig.decide, 'tenant', tenant, 600);
+    const opened = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        rig.open({ tenant }, { workflowId: `rok/${tenant}/${randomUUID()}`, temporalRunId: randomUUID() }),
+      ),
+    );
+    const answers = await Promise.all(
+      opened.map(async ({ opened: { run }, caller }) => rig.step(caller, await modelCall(rig, run, 1))),
+    );
+    const effects = answers.map((answer) => (answer.kind === 'decided' ? answer.ruling.effect : answer.kind)).sort();
+    expect(effects).toEqual(['allow', 'allow', 'allow', 'deny']);
+    expect(await balances(rig.decide, tenant)).toEqual({
+      'tenant/usd_micros': { spent: 0n, reserved: 600n, over: 0n },
+    });
+    expect(await drift(rig.decide)).toEqual([]);
+  });
+
+  it('asked again gives the same answers', async () => {
+    const { opened, caller } = await rig.open();
+    const request = await modelCall(rig, opened.run, 1);
+    const first = await rig.step(caller, request);
+    expect(first).toMatchObject({ kind: 'decided', ruling: { effect: 'allow' } });
+    const again = await rig.step(caller, request);
+    if (first.kind !== 'decided' || again.kind !== 'decided') throw new Error('not decided');
+    const { runDeadlineInMs: _one, ...told } = first;
+    const { runDeadlineInMs: _other, ...toldAgain } = again;
+    expect(toldAgain).toEqual(told);
+  });
+});

@@ -1,0 +1,75 @@
+import { describe, expect, it } from '@jest/globals';
+import { inGroups } from '../../src/domain/grouping.js';
+
+type Item = { readonly name: string; readonly key?: string; readonly weight?: number };
+
+/** Sends nothing until it is let go. */
+function gate(bounds: { readonly groups: number; readonly items: number }) {
+  const sent: string[][] = [];
+  const waiting: (() => void)[] = [];
+  const ask = inGroups<Item, string>(
+    {
+      ...bounds,
+      keyOf: ({ name, key }) => key ?? name,
+      weight: { of: ({ weight }) => weight ?? 1, atMost: 10 },
+    },
+    async (items) => {
+      sent.push(items.map(({ name }) => name));
+      await new Promise<void>((go) => waiting.push(go));
+      if (items.some(({ name }) => name === 'thrown')) throw new Error('spoiled');
+      return items.map(({ name }) => (name === 'bad' ? Promise.reject(new Error('bad')) : `${name}!`));
+    },
+  );
+  const letGo = async (): Promise<void> => {
+    waiting.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { ask, sent, letGo };
+}
+
+describe('inGroups', () => {
+  it('sends at once what comes alone, and together what came meanwhile, in order and within the bounds', async () => {
+    const { ask, sent, letGo } = gate({ groups: 1, items: 3 });
+    const answers = Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => ask({ name })));
+    expect(sent).toEqual([['a']]);
+    await letGo();
+    expect(sent).toEqual([['a'], ['b', 'c', 'd']]);
+    await letGo();
+    await letGo();
+    expect(sent).toEqual([['a'], ['b', 'c', 'd'], ['e']]);
+    expect(await answers).toEqual(['a!', 'b!', 'c!', 'd!', 'e!']);
+  });
+
+  it('has as many under way as it may, no two of one key in one group, and nothing too heavy beside another', async () => {
+    const { ask, sent, letGo } = gate({ groups: 2, items: 9 });
+    const items = [
+      { name: 'a' },
+      { name: 'b' },
+      { name: 'c', key: 'k' },
+      { name: 'd', key: 'k' },
+      { name: 'e', weight: 99 },
+      { name: 'f', weight: 6 },
+      { name: 'g', weight: 6 },
+    ];
+    const answers = Promise.all(items.map(ask));
+    expect(sent).toEqual([['a'], ['b']]);
+    for (let at = 0; at < 7; at += 1) await letGo();
+    expect(sent).toEqual([['a'], ['b'], ['c'], ['d'], ['e'], ['f'], ['g']]);
+    expect(await answers).toHaveLength(7);
+  });
+
+  it('tells each its own end, and all where the sending failed; what comes next is sent all the same', async () => {
+    const { ask, letGo } = gate({ groups: 1, items: 9 });
+    const ends = Promise.allSettled(['a', 'bad', 'b'].map((name) => ask({ name })));
+    await letGo();
+    await letGo();
+    expect((await ends).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    const spoiled = Promise.allSettled(['x', 'thrown', 'y'].map((name) => ask({ name })));
+    await letGo();
+    await letGo();
+    expect((await spoiled).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    const after = ask({ name: 'z' });
+    await letGo();
+    expect(await after).toBe('z!');
+  });
+});
