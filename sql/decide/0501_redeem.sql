@@ -2,31 +2,59 @@
 SET ROLE rok_decide_owner;
 
 -- Redeem inserts the attempt in its own transaction; the executor's login cannot.
-CREATE FUNCTION decide.redeem(p_run uuid, p_step integer, p_attempt integer, p_action_digest text, p_nonce uuid)
-RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp
+-- Of several runs at once, so that a statement and a commit serve them all. p_asks: [{run, step, attempt, action_digest, nonce}],
+-- one to a run. A run that somebody else holds is answered `busy` instead of waited for, so that nobody waits for a stranger's
+-- run; so is one that is not there.
+CREATE FUNCTION decide.redeem_together(p_asks jsonb) RETURNS TABLE (place integer, answer text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp
 -- Its plans, those of the foreign keys too, may be made while the tables are small: a step's cost must not grow.
 SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  run decide.runs;
-  warrant decide.reservations;
+  locked uuid[] := ARRAY(
+    SELECT r.run_id FROM decide.runs r
+    WHERE r.run_id = ANY (ARRAY(SELECT k.run FROM jsonb_to_recordset(p_asks) AS k(run uuid)))
+    ORDER BY r.run_id FOR NO KEY UPDATE SKIP LOCKED);
 BEGIN
-  SELECT * INTO run FROM decide.runs r WHERE r.run_id = p_run FOR NO KEY UPDATE;
+  -- A statement of its own: it sees what was committed before the locks were had.
+  RETURN QUERY
+  WITH said AS MATERIALIZED (
+    SELECT k.*, w.place AS warrant, CASE
+      WHEN r.run_id IS NULL THEN 'busy'
+      WHEN w.place IS NULL THEN 'no_warrant'
+      WHEN r.phase <> 'EXECUTING' THEN 'run_not_executing'
+      -- The commit's answer may have been lost on its way to the same executor.
+      WHEN w.state = 'redeemed' AND w.nonce = k.nonce THEN 'ok'
+      WHEN w.state <> 'issued' THEN 'warrant_' || w.state
+      WHEN w.action_digest IS DISTINCT FROM k.action_digest THEN 'digest_mismatch'
+      WHEN clock_timestamp() >= w.not_after THEN 'warrant_expired'
+      WHEN decide.halted(r.tenant, r.agent) THEN 'halted'
+      ELSE 'redeem' END AS answer
+    FROM ROWS FROM (jsonb_to_recordset(p_asks) AS (run uuid, step integer, attempt integer, action_digest text, nonce uuid))
+      WITH ORDINALITY AS k (run, step, attempt, action_digest, nonce, ask)
+    LEFT JOIN LATERAL (SELECT r.* FROM decide.runs r WHERE r.run_id = k.run AND r.run_id = ANY (locked) OFFSET 0) r ON true
+    LEFT JOIN LATERAL (SELECT w.ctid AS place, w.state, w.nonce, w.action_digest, w.not_after FROM decide.reservations w
+      WHERE w.run_id = r.run_id AND w.step = k.step AND w.attempt = k.attempt OFFSET 0) w ON true
+  ), moved AS (
+    UPDATE decide.reservations w SET state = 'redeemed', nonce = s.nonce, redeemed_at = clock_timestamp()
+    FROM said s WHERE s.answer = 'redeem' AND w.ctid = s.warrant
+  ), begun AS (
+    INSERT INTO execute.attempts (run_id, step, attempt, action_digest, effect, nonce)
+    SELECT s.run, s.step, s.attempt, s.action_digest, 'allow', s.nonce FROM said s WHERE s.answer = 'redeem'
+  )
+  SELECT s.ask::integer, CASE s.answer WHEN 'redeem' THEN 'ok' ELSE s.answer END FROM said s;
+END $$;
+COMMENT ON FUNCTION decide.redeem_together(jsonb) IS
+  'Called by rok_execute: turns issued warrants into the one attempt that each allows, or says why not.';
+GRANT EXECUTE ON FUNCTION decide.redeem_together(jsonb) TO rok_execute;
+
+-- As redeem_together for one, waiting for its run.
+CREATE FUNCTION decide.redeem(p_run uuid, p_step integer, p_attempt integer, p_action_digest text, p_nonce uuid)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
+BEGIN
+  PERFORM FROM decide.runs r WHERE r.run_id = p_run FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN 'no_warrant'; END IF;
-  SELECT * INTO warrant FROM decide.reservations w
-    WHERE w.run_id = p_run AND w.step = p_step AND w.attempt = p_attempt FOR NO KEY UPDATE;
-  IF NOT FOUND THEN RETURN 'no_warrant'; END IF;
-  IF run.phase <> 'EXECUTING' THEN RETURN 'run_not_executing'; END IF;
-  -- The commit's answer may have been lost on its way to the same executor.
-  IF warrant.state = 'redeemed' AND warrant.nonce = p_nonce THEN RETURN 'ok'; END IF;
-  IF warrant.state <> 'issued' THEN RETURN 'warrant_' || warrant.state; END IF;
-  IF warrant.action_digest IS DISTINCT FROM p_action_digest THEN RETURN 'digest_mismatch'; END IF;
-  IF clock_timestamp() >= warrant.not_after THEN RETURN 'warrant_expired'; END IF;
-  IF decide.halted(run.tenant, run.agent) THEN RETURN 'halted'; END IF;
-  UPDATE decide.reservations SET state = 'redeemed', nonce = p_nonce, redeemed_at = clock_timestamp()
-    WHERE run_id = p_run AND step = p_step AND attempt = p_attempt;
-  INSERT INTO execute.attempts (run_id, step, attempt, action_digest, effect, nonce)
-    VALUES (p_run, p_step, p_attempt, p_action_digest, 'allow', p_nonce);
-  RETURN 'ok';
+  RETURN (SELECT t.answer FROM decide.redeem_together(jsonb_build_array(jsonb_build_object(
+    'run', p_run, 'step', p_step, 'attempt', p_attempt, 'action_digest', p_action_digest, 'nonce', p_nonce))) t);
 END $$;
 COMMENT ON FUNCTION decide.redeem(uuid, integer, integer, text, uuid) IS
   'Called by rok_execute: turns an issued warrant into the one attempt it allows, or says why not.';

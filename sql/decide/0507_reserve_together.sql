@@ -18,10 +18,20 @@ DECLARE
   mine bigint[];
   touched bigint[];
   fits boolean;
+  now_at timestamptz := decide.clock();
 BEGIN
-  SELECT coalesce(array_agg(k.place), '{}'), coalesce(array_agg(a.account), '{}') INTO places, mine
-  FROM ROWS FROM (jsonb_to_recordset(p_asks) AS (run uuid)) WITH ORDINALITY AS k (run, place)
-  CROSS JOIN LATERAL unnest(decide.accounts_of(k.run)) AS a (account);
+  -- As decide.accounts_of, for all of them; a window that nobody has opened yet is opened there.
+  FOR round IN 1..2 LOOP
+    SELECT coalesce(array_agg(k.place), '{}'), coalesce(array_agg(a.account_id), '{}') INTO places, mine
+    FROM ROWS FROM (jsonb_to_recordset(p_asks) AS (run uuid)) WITH ORDINALITY AS k (run, place)
+    CROSS JOIN LATERAL (SELECT r FROM decide.runs r WHERE r.run_id = k.run OFFSET 0) r
+    CROSS JOIN LATERAL decide.budgets_of(r.r) b
+    LEFT JOIN LATERAL (SELECT a.account_id FROM decide.accounts a WHERE a.scope = b.scope AND a.subject = b.subject
+      AND a.unit = b.unit AND a.time_window = b.time_window
+      AND a.window_start = decide.window_start(b.time_window, now_at) OFFSET 0) a ON true;
+    EXIT WHEN array_position(mine, NULL) IS NULL;
+    PERFORM decide.accounts_of(k.run) FROM jsonb_to_recordset(p_asks) AS k(run uuid);
+  END LOOP;
   touched := mine || ARRAY(
     SELECT unnest(w.accounts) FROM jsonb_to_recordset(p_settlements) AS s(run uuid, step integer, attempt integer)
     CROSS JOIN LATERAL (SELECT w.accounts FROM decide.reservations w

@@ -4,7 +4,7 @@
 import pg from 'pg';
 import type { Database, Row } from '../domain/sql.js';
 import { columnTypes } from './column-types.js';
-import { limitsOf, roleOf, type Login, type LoginLimits } from './login.js';
+import { limitsOf, looksUpByKey, roleOf, type Login, type LoginLimits } from './login.js';
 import { placeOf, sqlState, toStartError } from './postgres-error.js';
 import { inTransaction, sqlOn } from './transaction.js';
 
@@ -67,6 +67,7 @@ function poolConfig(url: string, options: OpenOptions, become: string | undefine
     statement_timeout: statementTimeoutMs,
     lock_timeout: lockTimeoutMs,
     idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+    ...(options.login !== undefined && looksUpByKey(options.login) ? { enable_seqscan: 'off' } : {}),
   };
   return {
     connectionString: target.href,
