@@ -9,10 +9,11 @@ import { createPolicySets } from '../src/decide/policies/in-force.js';
 import { identityOf } from '../src/decide/open-identity.js';
 import { openRun } from '../src/decide/open.js';
 import { decideStep } from '../src/decide/step.js';
+import { openStepGroups } from '../src/decide/step-groups.js';
 import type { Caller } from '../src/decide/caller.js';
 import type { Deciders } from '../src/decide/deciders.js';
 import { runIdOf, type RunId } from '../src/domain/ids.js';
-import type { Sql } from '../src/domain/sql.js';
+import type { Database, Sql } from '../src/domain/sql.js';
 import { openDatabase, type OpenDatabase } from '../src/platform/database.js';
 import { skillCall } from '../test/decide/step-rig.js';
 import { decidersWith } from '../test/decide/step-deciders.js';
@@ -149,11 +150,21 @@ async function steps(
 ): Promise<{ readonly ms: readonly number[]; readonly perSecond: number }> {
   const open: Open[] = [];
   for (let at = 0; at < RUNS; at += 1) open.push(await begin(database, deciders, at));
+  const measured: Database =
+    waits === null
+      ? database
+      : {
+          ...database,
+          transaction: (work, options) => database.transaction((sql) => work(timing(sql, waits)), options),
+        };
+  const inGroup = openStepGroups(measured, deciders);
   const one = async (run: Open): Promise<void> => {
     run.step += 1;
-    const answer = await database.transaction((sql) =>
-      decideStep(waits === null ? sql : timing(sql, waits), deciders, run.caller, skillCall(run.run, run.step, 'look')),
-    );
+    const { caller } = run;
+    const request = skillCall(run.run, run.step, 'look');
+    const answer =
+      (await inGroup({ caller, request })) ??
+      (await measured.transaction((sql) => decideStep(sql, deciders, caller, request)));
     if (answer.kind !== 'decided' || answer.ruling.effect !== 'allow') throw new Error('a step was not allowed');
   };
   // Warm: connections, plans, policies.
