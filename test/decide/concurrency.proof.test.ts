@@ -151,6 +151,8 @@ it(`${churned.toLocaleString('en')} random settles and reserves, caps moving und
     readonly allowed: number;
     readonly refused: number;
     readonly settled: number;
+    readonly together: number;
+    readonly spoiled: number;
     readonly errors: readonly string[];
   }[];
   churn.going = false;
@@ -161,6 +163,8 @@ it(`${churned.toLocaleString('en')} random settles and reserves, caps moving und
     allowed: sum((one) => one.allowed),
     refused: sum((one) => one.refused),
     settled: sum((one) => one.settled),
+    together: sum((one) => one.together),
+    spoiled: sum((one) => one.spoiled),
   };
   process.stdout.write(`churn, seed ${seed}: ${JSON.stringify(total)}\n`);
   expect(done.flatMap(({ errors }) => errors)).toEqual([]);
@@ -168,6 +172,8 @@ it(`${churned.toLocaleString('en')} random settles and reserves, caps moving und
   expect(total.allowed + total.refused).toBe(churned);
   // It was neither all allowed nor all refused, and most of what was allowed was settled.
   for (const kind of ['allowed', 'refused', 'settled'] as const) expect(total[kind]).toBeGreaterThan(churned / 10);
+  // Groups were granted, and groups were spoiled by one of them.
+  for (const kind of ['together', 'spoiled'] as const) expect(total[kind]).toBeGreaterThan(churned / 200);
 }, 300_000);
 
 async function deadlocks(): Promise<bigint> {

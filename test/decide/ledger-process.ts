@@ -2,6 +2,7 @@
  * One of several processes that use one ledger at once. Started by test/decide/ledger-processes.ts; does the jobs it is
  * sent, one at a time, and sends back what came of each.
  */
+import { randomUUID } from 'node:crypto';
 import { decideStep } from '../../src/decide/step.js';
 import type { Caller } from '../../src/decide/caller.js';
 import type { StepRequest } from '../../src/domain/protocol/decide.js';
@@ -60,24 +61,92 @@ async function work({ urls, job }: Sent): Promise<unknown> {
 async function churn(decide: OpenDatabase, execute: Sql, job: Extract<Job, { job: 'churn' }>) {
   const random = randomFrom(job.seed);
   const errors: string[] = [];
-  let [left, allowed, refused, settled] = [job.count, 0, 0, 0];
+  let [left, allowed, refused, settled, together, spoiled] = [job.count, 0, 0, 0, 0, 0];
+  const oneOf = () => job.runs[Math.floor(random() * job.runs.length)] ?? '';
+  const alone = async (run: string): Promise<void> => {
+    const done = await decide.transaction((sql) => act(sql, run, random));
+    settled += done.settled;
+    if (done.step === null) refused += 1;
+    else allowed += 1;
+    if (done.step !== null && random() < 0.7) await redeem(execute, run, done.step);
+  };
+  const inGroup = async (runs: readonly string[]): Promise<void> => {
+    const done = await decide
+      .transaction((sql) => actTogether(sql, runs, random))
+      .catch((error: unknown) => {
+        if (isSpoiled(error)) return null;
+        throw error;
+      });
+    if (done === null) {
+      spoiled += 1;
+      for (const run of runs) await alone(run);
+      return;
+    }
+    allowed += done.steps.length;
+    together += done.steps.length;
+    settled += done.settled;
+    const asks = done.steps
+      .filter(() => random() < 0.7)
+      .map(({ run, step }) => ({ run, step, attempt: 1, action_digest: actionOf(step), nonce: randomUUID() }));
+    await execute.query('SELECT * FROM decide.redeem_together($1)', [JSON.stringify(asks)]);
+    for (const run of runs.filter((one) => !done.steps.some((step) => step.run === one))) await alone(run);
+  };
   const lane = async (): Promise<void> => {
     while (left > 0) {
-      left -= 1;
-      const run = job.runs[Math.floor(random() * job.runs.length)] ?? '';
+      const wanted = random() < 0.5 ? 1 + Math.floor(random() * 4) : 1;
+      const runs = [...new Set(Array.from({ length: Math.min(wanted, left) }, oneOf))];
+      left -= runs.length;
       try {
-        const done = await decide.transaction((sql) => act(sql, run, random));
-        settled += done.settled;
-        if (done.step === null) refused += 1;
-        else allowed += 1;
-        if (done.step !== null && random() < 0.7) await redeem(execute, run, done.step);
+        await (random() < 0.6 ? inGroup(runs) : Promise.all(runs.map(alone)));
       } catch (error) {
         errors.push(String((error as { readonly code?: unknown }).code ?? error));
       }
     }
   };
   await Promise.all(Array.from({ length: job.lanes }, lane));
-  return { allowed, refused, settled, errors };
+  return { allowed, refused, settled, together, spoiled, errors };
+}
+
+/** One of the group is not granted in full, or somebody kept its accounts for too long. */
+const isSpoiled = (error: unknown): boolean =>
+  ['RK001', '55P03'].includes(String((error as { readonly code?: unknown }).code));
+
+/** As decide/step-groups.ts makes it: those runs that are free, one transaction for all of them. */
+async function actTogether(
+  sql: Sql,
+  runs: readonly string[],
+  random: () => number,
+): Promise<{ readonly settled: number; readonly steps: readonly { readonly run: string; readonly step: number }[] }> {
+  const free = await sql.query<{ run: string }>(
+    'SELECT run_id AS run FROM decide.runs WHERE run_id = ANY ($1) ORDER BY run_id FOR NO KEY UPDATE SKIP LOCKED',
+    [runs],
+  );
+  const settlements: object[] = [];
+  const asks: { readonly run: string; readonly step: number; readonly [column: string]: unknown }[] = [];
+  for (const { run } of free) {
+    settlements.push(...(await settlementsOf(sql, run, random)).map((one) => ({ run, ...one })));
+    const [base, input] = [Math.floor(random() * 30), Math.floor(random() * 10)];
+    const step = await nextStep(sql, run);
+    asks.push({
+      run,
+      step,
+      attempt: 1,
+      turn: 1,
+      action_digest: actionOf(step),
+      not_after: '2999-01-01',
+      price_key: null,
+      base_micros: base,
+      per_token_num: '1',
+      per_token_den: '3',
+      input_tokens: input,
+      asked_output: 30,
+      micros: base + 10,
+      tokens: input + 30,
+    });
+  }
+  await sql.query('SELECT decide.reserve_together($1, $2)', [JSON.stringify(settlements), JSON.stringify(asks)]);
+  for (const { run, step } of asks) await writeDecision(sql, run, step, 'allow');
+  return { settled: settlements.length, steps: asks };
 }
 
 /** One transaction as decide.step makes it: the run's lock, some settlements, a reservation, the decision. */
@@ -87,26 +156,8 @@ async function act(
   random: () => number,
 ): Promise<{ readonly settled: number; readonly step: number | null }> {
   await sql.query('SELECT 1 FROM decide.runs WHERE run_id = $1 FOR NO KEY UPDATE', [run]);
-  const open = await sql.query<{ step: number; state: string }>(
-    'SELECT step, state FROM decide.reservations WHERE run_id = $1 AND closed_at IS NULL ORDER BY step',
-    [run],
-  );
-  const settlements = open
-    .filter(() => random() < 0.8)
-    .map(({ step, state }) => ({
-      step,
-      attempt: 1,
-      state: state === 'issued' ? 'released' : random() < 0.8 ? 'settled' : 'forfeited',
-      micros: `${Math.floor(random() * 120)}`,
-      tokens: Math.floor(random() * 60),
-      calls: 1,
-      cost_usd: '0',
-    }));
-  const [last] = await sql.query<{ step: number }>(
-    'SELECT coalesce(max(step), 0)::int AS step FROM decide.decisions WHERE run_id = $1',
-    [run],
-  );
-  const step = (last?.step ?? 0) + 1;
+  const settlements = await settlementsOf(sql, run, random);
+  const step = await nextStep(sql, run);
   const [row] = await sql.query<{ answer: { settled: number; reserved: { ok: boolean } } }>(
     `SELECT decide.settle_and_reserve($1, $2, jsonb_build_object('step', $3::int, 'attempt', 1, 'turn', 1, 'action_digest', $4::text,
       'not_after', clock_timestamp() + interval '1 minute', 'enforced', $5::bool, 'price_key', NULL, 'base_micros', $6::bigint,
@@ -122,14 +173,43 @@ async function act(
     ],
   );
   const ok = row?.answer.reserved.ok ?? false;
-  await sql.query(
+  await writeDecision(sql, run, step, ok ? 'allow' : 'deny');
+  return { settled: row?.answer.settled ?? 0, step: ok ? step : null };
+}
+
+async function settlementsOf(sql: Sql, run: string, random: () => number): Promise<readonly object[]> {
+  const open = await sql.query<{ step: number; state: string }>(
+    'SELECT step, state FROM decide.reservations WHERE run_id = $1 AND closed_at IS NULL ORDER BY step',
+    [run],
+  );
+  return open
+    .filter(() => random() < 0.8)
+    .map(({ step, state }) => ({
+      step,
+      attempt: 1,
+      state: state === 'issued' ? 'released' : random() < 0.8 ? 'settled' : 'forfeited',
+      micros: `${Math.floor(random() * 120)}`,
+      tokens: Math.floor(random() * 60),
+      calls: 1,
+      cost_usd: '0',
+    }));
+}
+
+async function nextStep(sql: Sql, run: string): Promise<number> {
+  const [last] = await sql.query<{ step: number }>(
+    'SELECT coalesce(max(step), 0)::int AS step FROM decide.decisions WHERE run_id = $1',
+    [run],
+  );
+  return (last?.step ?? 0) + 1;
+}
+
+const writeDecision = (sql: Sql, run: string, step: number, effect: 'allow' | 'deny'): Promise<unknown> =>
+  sql.query(
     `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
       context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
     VALUES ($1, $2, 1, 'model.call', 'm', $3, $4, $4, $4, $4, CASE WHEN $3 = 'allow' THEN now() END, 's', 'p', 't', '{}')`,
-    [run, step, ok ? 'allow' : 'deny', actionOf(step)],
+    [run, step, effect, actionOf(step)],
   );
-  return { settled: row?.answer.settled ?? 0, step: ok ? step : null };
-}
 
 /** mulberry32: the same seed, the same numbers. */
 function randomFrom(seed: number): () => number {

@@ -54,7 +54,9 @@ describe('a warrant', () => {
     const run = await warranted();
     const ask = 'SELECT decide.redeem($1, 1, 1, $2, $3) AS answer';
     expect(await rig.execute.query(ask, [run, null, randomUUID()])).toEqual([{ answer: 'digest_mismatch' }]);
-    await expect(rig.execute.query(ask, [run, actionOf(1), null])).rejects.toMatchObject({ code: '23514' });
+    await expect(rig.execute.query(ask, [run, actionOf(1), null])).rejects.toMatchObject({
+      code: '23502',
+    });
     expect(await attemptsOf(run)).toEqual([]);
   });
 
