@@ -23,6 +23,7 @@ export const PLANTED = {
 } as const;
 
 const CHUNK = 10_000;
+const CLOSED_CHUNK = 250_000;
 const HEX = `repeat('5', 64)`;
 const ONE = `'00000000-0000-0000-0000-000000000001'::uuid`;
 /** Ids that rise, as ids made in time do. */
@@ -88,6 +89,24 @@ async function loading(database: Database, work: (sql: Sql) => Promise<unknown>)
   });
 }
 
+/** Two at a time. */
+async function inChunks(
+  from: number,
+  to: number,
+  size: number,
+  load: (first: number, last: number) => Promise<void>,
+): Promise<void> {
+  let next = from;
+  const work = async (): Promise<void> => {
+    while (next <= to) {
+      const first = next;
+      next += size;
+      await load(first, Math.min(first + size - 1, to));
+    }
+  };
+  await Promise.all([work(), work()]);
+}
+
 /** @param runs a multiple of 100 */
 export async function loadRuns(database: Database, runs: number): Promise<void> {
   await dropChecks(database);
@@ -96,18 +115,12 @@ export async function loadRuns(database: Database, runs: number): Promise<void> 
       `INSERT INTO execute.incidents (incident_id, tenant, fingerprint, agent) VALUES (${ONE}, 'acme', ${HEX}, 'desk')`,
     ),
   );
-  const chunks: number[] = [];
-  for (let first = 1; first <= runs; first += CHUNK) chunks.push(first);
-  const work = async (): Promise<void> => {
-    for (let first = chunks.shift(); first !== undefined; first = chunks.shift()) {
-      const last = Math.min(first + CHUNK - 1, runs);
-      const ns = `WITH ns AS (SELECT generate_series(${first}, ${last})::bigint AS n)`;
-      await loading(database, async (sql) => {
-        for (const load of LOADS) await sql.query(`${ns} ${load}`);
-      });
-    }
-  };
-  await Promise.all([work(), work()]);
+  await inChunks(1, runs, CHUNK, (first, last) => {
+    const ns = `WITH ns AS (SELECT generate_series(${first}, ${last})::bigint AS n)`;
+    return loading(database, async (sql) => {
+      for (const load of LOADS) await sql.query(`${ns} ${load}`);
+    });
+  });
   await database.query('VACUUM (ANALYZE)');
 }
 
@@ -118,16 +131,18 @@ export async function loadClosed(
 ): Promise<void> {
   const last = from + closed + open - 1;
   const isOpen = `n > ${from + closed - 1}`;
-  await loading(database, async (sql) => {
-    const ns = `WITH ns AS (SELECT generate_series(${from}, ${last})::bigint AS n)`;
-    await sql.query(
-      `${ns} INSERT INTO audit.contracts SELECT ${RUN}, 'acme', 'desk', 'STANDARD', now() - interval '1 hour', now() + interval '1 day',
-         now() + interval '1 day', now() + interval '7 days', '{}', sha256('c'), now() + interval '1 day', now() + interval '1 day',
-         CASE WHEN ${isOpen} THEN now() + interval '1 day' END FROM ns`,
-    );
-    await sql.query(
-      `${ns} INSERT INTO audit.verdicts SELECT ${RUN}, 1, 'COMPLETE', '[]', '{}', now() FROM ns WHERE NOT ${isOpen}`,
-    );
+  await inChunks(from, last, CLOSED_CHUNK, (first, end) => {
+    const ns = `WITH ns AS (SELECT generate_series(${first}, ${end})::bigint AS n)`;
+    return loading(database, async (sql) => {
+      await sql.query(
+        `${ns} INSERT INTO audit.contracts SELECT ${RUN}, 'acme', 'desk', 'STANDARD', now() - interval '1 hour', now() + interval '1 day',
+           now() + interval '1 day', now() + interval '7 days', '{}', sha256('c'), now() + interval '1 day', now() + interval '1 day',
+           CASE WHEN ${isOpen} THEN now() + interval '1 day' END FROM ns`,
+      );
+      await sql.query(
+        `${ns} INSERT INTO audit.verdicts SELECT ${RUN}, 1, 'COMPLETE', '[]', '{}', now() FROM ns WHERE NOT ${isOpen}`,
+      );
+    });
   });
   await database.query('VACUUM (ANALYZE) audit.contracts');
   await database.query('VACUUM (ANALYZE) audit.verdicts');

@@ -18,6 +18,7 @@ import { loadClosed, loadRuns, PLANTED } from './judge-data.js';
 const ROUNDS = 3;
 const OPEN = 1_000;
 const PAGED = 20_000;
+const SLICE = 2_000;
 const GOAL = { runs: 1_000_000, perSecond: 100_000, sweepMs: 200 };
 
 /** Nothing here is to be kept. */
@@ -31,7 +32,13 @@ const SETTINGS = {
   maintenance_work_mem: '512MB',
 };
 
-export async function judge({ runs: asked = 100_000 }: { readonly runs?: number | undefined }): Promise<Benchmark> {
+type Sizes = {
+  readonly runs?: number | undefined;
+  /** Without evidence: what the sweep has beside it. */
+  readonly closed?: number | undefined;
+};
+
+export async function judge({ runs: asked = 100_000, closed = 10 * asked }: Sizes): Promise<Benchmark> {
   const runs = Math.max(100, Math.floor(asked / 100) * 100);
   const folder = await temporaryFolder('bench');
   const postgres = await startPostgres({ dataDir: `${folder}/postgres`, settings: SETTINGS });
@@ -45,7 +52,7 @@ export async function judge({ runs: asked = 100_000 }: { readonly runs?: number 
       statementTimeoutMs: 0,
     });
     try {
-      return await measure(admin, audit, runs);
+      return await measure(admin, audit, runs, closed);
     } finally {
       await Promise.all([admin.close(), audit.close()]);
     }
@@ -55,20 +62,21 @@ export async function judge({ runs: asked = 100_000 }: { readonly runs?: number 
   }
 }
 
-async function measure(admin: OpenDatabase, audit: OpenDatabase, runs: number): Promise<Benchmark> {
+async function measure(admin: OpenDatabase, audit: OpenDatabase, runs: number, closed: number): Promise<Benchmark> {
   await loadRuns(admin, runs);
   const seconds: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) seconds.push(await ruleAll(admin, runs));
+  const together = await ruleTogether(admin, runs);
   const paged = Math.min(PAGED, runs);
   const pagedSeconds = await timed(() => judgePaged(admin, audit, paged));
   // What is still due is not the sweep's.
   await admin.query(`UPDATE audit.contracts SET judge_after = NULL WHERE judge_after = '-infinity'`);
   await admin.query('TRUNCATE audit.unsigned');
-  await loadClosed(admin, { from: runs + 1, closed: 10 * runs, open: OPEN });
+  await loadClosed(admin, { from: runs + 1, closed, open: OPEN });
   const sweeps = await sweepTimes(audit);
   return {
     name: 'judge',
-    settings: { runs, closed: 11 * runs, open: OPEN, paged, rounds: ROUNDS, work_mem: '512MB' },
+    settings: { runs, closed: closed + runs, open: OPEN, paged, rounds: ROUNDS, work_mem: '512MB' },
     figures: [
       {
         name: 'runs ruled on a second, one statement',
@@ -77,13 +85,18 @@ async function measure(admin: OpenDatabase, audit: OpenDatabase, runs: number): 
         atLeast: GOAL.perSecond,
         ...(runs < GOAL.runs ? { design: `over ${GOAL.runs} runs` } : {}),
       },
+      {
+        name: `runs ruled on a second, two sessions at once, ${SLICE} a statement`,
+        value: runs / together,
+        unit: '/s',
+      },
       { name: 'runs judged a second, pages written', value: paged / pagedSeconds, unit: '/s' },
       {
         name: 'a sweep with nothing due, p50',
         value: percentile(sweeps, 0.5),
         unit: 'ms',
         atMost: GOAL.sweepMs,
-        ...(runs < GOAL.runs ? { design: `among ${10 * GOAL.runs} closed` } : {}),
+        ...(closed < 10 * GOAL.runs ? { design: `among ${10 * GOAL.runs} closed` } : {}),
       },
     ],
     notes: [`counts found = planted: ${runs / 100} of each of ${Object.keys(PLANTED).length} findings`],
@@ -96,23 +109,58 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - began) / 1000;
 }
 
+type Found = readonly { readonly code: string; readonly count: number }[];
+const COUNTED = `SELECT coalesce(o.code, u.status) AS code, count(*)::int AS count
+  FROM audit.ruling($1::uuid[], $2) u LEFT JOIN LATERAL jsonb_to_recordset(u.findings) AS o (code text) ON true GROUP BY 1`;
+
 /** One statement over all of them. @throws when it finds anything else than was planted */
 async function ruleAll(admin: Database, runs: number): Promise<number> {
-  const [all] = await admin.query<{ ids: readonly string[] }>('SELECT array_agg(run_id) AS ids FROM audit.contracts');
-  let found: readonly { readonly code: string; readonly count: number }[] = [];
+  const ids = await allIds(admin);
+  let found: Found = [];
   const took = await admin.transaction(async (sql) => {
     await sql.query(`SET LOCAL work_mem = '512MB'`);
     await sql.query(`SET LOCAL plan_cache_mode = 'force_custom_plan'`);
     await sql.query('SET LOCAL enable_memoize = off');
     return timed(async () => {
-      found = await sql.query(
-        `SELECT coalesce(o.code, u.status) AS code, count(*)::int AS count
-         FROM audit.ruling($1::uuid[], clock_timestamp()) u LEFT JOIN LATERAL jsonb_to_recordset(u.findings) AS o (code text) ON true
-         GROUP BY 1`,
-        [all?.ids ?? []],
-      );
+      found = await sql.query(COUNTED, [ids, new Date().toISOString()]);
     });
   });
+  requirePlanted(found, runs);
+  return took;
+}
+
+/** As two judges would: each takes the next slice, by lookups as audit.judge plans them. @throws as ruleAll */
+async function ruleTogether(admin: Database, runs: number): Promise<number> {
+  const ids = await allIds(admin);
+  const counts = new Map<string, number>();
+  let next = 0;
+  const work = (): Promise<void> =>
+    admin.transaction(async (sql) => {
+      for (const set of ['enable_seqscan = off', 'enable_memoize = off', 'jit = off'])
+        await sql.query(`SET LOCAL ${set}`);
+      while (next < ids.length) {
+        const slice = ids.slice(next, next + SLICE);
+        next += slice.length;
+        const found: Found = await sql.query(COUNTED, [slice, new Date().toISOString()]);
+        for (const { code, count } of found) counts.set(code, (counts.get(code) ?? 0) + count);
+      }
+    });
+  const took = await timed(() => Promise.all([work(), work()]));
+  requirePlanted(
+    [...counts].map(([code, count]) => ({ code, count })),
+    runs,
+  );
+  return took;
+}
+
+async function allIds(admin: Database): Promise<readonly string[]> {
+  const [all] = await admin.query<{ ids: readonly string[] }>(
+    'SELECT array_agg(run_id ORDER BY run_id) AS ids FROM audit.contracts',
+  );
+  return all?.ids ?? [];
+}
+
+function requirePlanted(found: Found, runs: number): void {
   const wanted = new Map<string, number>([
     ...Object.keys(PLANTED).map((code) => [code, runs / 100] as const),
     ['COMPLETE', runs - (runs / 100) * Object.keys(PLANTED).length],
@@ -120,7 +168,6 @@ async function ruleAll(admin: Database, runs: number): Promise<number> {
   const wrong = found.filter(({ code, count }) => wanted.get(code) !== count);
   if (wrong.length > 0 || found.length !== wanted.size)
     throw new Error(`found is not what was planted: ${JSON.stringify(wrong)}`);
-  return took;
 }
 
 async function judgePaged(admin: Database, audit: Database, runs: number): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--json] [--runs N] [--profile]`. Prints figures with their goals; with --json the last line is one
+ * `npm run bench -- NAME [--json] [--runs N] [--closed N] [--profile]`. Prints figures with their goals; with --json the last line is one
  * JSON object. The exit code is 1 when a goal is missed.
  */
 import { availableParallelism, cpus } from 'node:os';
@@ -13,7 +13,7 @@ import { overhead } from './overhead.js';
 import { trace } from './trace.js';
 
 /** `runs` means what each makes of it; not given, each has its own. */
-type Options = { readonly runs?: number; readonly profile: boolean };
+type Options = { readonly runs?: number; readonly closed?: number; readonly profile: boolean };
 const benchmarks: Readonly<Record<string, (options: Options) => Promise<Benchmark>>> = {
   decide,
   overhead,
@@ -28,6 +28,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
     runs: { type: 'string' },
+    closed: { type: 'string' },
   },
 });
 const run = Object.hasOwn(benchmarks, positionals[0] ?? '') ? benchmarks[positionals[0] ?? ''] : undefined;
@@ -38,6 +39,7 @@ if (run === undefined) {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const done = await run({
     ...(values.runs === undefined ? {} : { runs: Number(values.runs) }),
+    ...(values.closed === undefined ? {} : { closed: Number(values.closed) }),
     profile: values.profile,
   });
   const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
