@@ -18,7 +18,7 @@ import type { LedgerDone, LedgerJob } from './ledger-process.js';
 
 const PROCESSES = 4;
 /** Runs under way in each process. */
-const LANES = 32;
+const LANES = 48;
 const WARM_UP_SECONDS = 5;
 const program = fileURLToPath(new URL('ledger-process.ts', import.meta.url));
 const LARGE = '1000000000000';

@@ -16,7 +16,7 @@ import { lockFreeRows, readStepFacts, type RunRow, type StepFacts } from './run-
 import { told } from './step.js';
 import { admits, decisionOf, needsWarrant, overNow, questionOf, soundAction, weigh, type Weighed } from './weighing.js';
 
-/** One transaction carries this many at most, and so many are under way: more would wait for each other's accounts. */
+/** One transaction carries this many at most, and one is under way: more would be smaller, and wait for each other's accounts. */
 export const STEP_GROUPS = { groups: 1, items: 16 } as const;
 
 export type AskedStep = { readonly caller: Caller; readonly request: StepRequest };

@@ -7,7 +7,8 @@ import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
 import { mayHaveHappened } from './try-again.js';
 
-const BOUNDS = { groups: 2, items: 16 } as const;
+/** One statement is under way, and what comes meanwhile is the next: more would be smaller. */
+const BOUNDS = { groups: 1, items: 16 } as const;
 
 export type RedeemAsk = {
   readonly run: RunId;
