@@ -10,16 +10,48 @@ export function conditionOf(policy: PolicyJson): Expr {
     ...scopeOf('resource', policy.resource),
     ...policy.conditions.map(({ kind, body }): Expr => (kind === 'when' ? body : { '!': { arg: body } })),
   ];
-  return parts.length === 0 ? { Value: true } : parts.reduce((left, right) => ({ '&&': { left, right } }));
+  return parts.length === 0 ? { Value: true } : parts.reduce(both);
 }
 
-/** Joined as a balanced tree, because evaluation has a limit on depth. It still goes from the left and stops at the first. */
-export function anyOf(conditions: readonly Expr[]): Expr {
+/**
+ * False without an error exactly where each of them is; where one holds or errs, it holds or errs. Which of the two, and whose,
+ * it does not say: it may look at them in another order. What several ask first (`context has amount && …`) is asked once.
+ */
+export const anyOf = (conditions: readonly Expr[]): Expr => anyOfAll(conditions.map(conjuncts));
+
+/** Each a list of what has to hold, one after the other. */
+function anyOfAll(alternatives: readonly (readonly Expr[])[]): Expr {
+  const byFirst = new Map<string, { readonly first: Expr; readonly rests: (readonly Expr[])[] }>();
+  for (const [first = { Value: true }, ...rest] of alternatives) {
+    const key = JSON.stringify(first);
+    const group = byFirst.get(key) ?? { first, rests: [] };
+    byFirst.set(key, group);
+    group.rests.push(rest);
+  }
+  return either(
+    [...byFirst.values()].map(({ first, rests }) => {
+      if (rests.some((rest) => rest.length === 0)) return first;
+      const [only] = rests;
+      if (only !== undefined && rests.length === 1) return [first, ...only].reduce(both);
+      return both(first, anyOfAll(rests));
+    }),
+  );
+}
+
+const both = (left: Expr, right: Expr): Expr => ({ '&&': { left, right } });
+
+function conjuncts(condition: Expr): readonly Expr[] {
+  const and = '&&' in condition ? condition['&&'] : null;
+  return and === null || Array.isArray(and) ? [condition] : [...conjuncts(and.left), ...conjuncts(and.right)];
+}
+
+/** As a balanced tree, because evaluation has a limit on depth. It still goes from the left and stops at the first. */
+function either(conditions: readonly Expr[]): Expr {
   const [only] = conditions;
   if (only === undefined) return { Value: false };
   if (conditions.length === 1) return only;
   const half = conditions.length >> 1;
-  return { '||': { left: anyOf(conditions.slice(0, half)), right: anyOf(conditions.slice(half)) } };
+  return { '||': { left: either(conditions.slice(0, half)), right: either(conditions.slice(half)) } };
 }
 
 function scopeOf(name: Var, scope: Scope): readonly Expr[] {
