@@ -53,6 +53,26 @@ const FACTS: Readonly<Record<string, (intent: Intent, snapshot: Snapshot) => Jso
   nowMs: (_intent, snapshot) => snapshot.nowMs,
 };
 
+/** Facts that a run's row and the request say before anything else is read; of the counters, those that no settling moves. */
+const OF_THE_ROW: Readonly<Record<string, readonly string[] | 'all'>> = {
+  arguments: 'all',
+  access: 'all',
+  attempt: 'all',
+  counters: ['steps', 'modelCalls', 'skillCalls', 'denials'],
+  profile: 'all',
+  outcome: 'all',
+  actor: 'all',
+  labels: 'all',
+};
+
+/** Whether a request with these facts can be told from the row alone. */
+export const isOfTheRow = ({ context }: Uses): boolean =>
+  context !== 'all' &&
+  [...context].every(([name, parts]) => {
+    const said = OF_THE_ROW[name];
+    return said === 'all' || (said !== undefined && parts !== 'all' && [...parts].every((part) => said.includes(part)));
+  });
+
 function read(intent: Intent, snapshot: Snapshot, uses: Uses['context']): Context {
   const context: Context = {};
   for (const [name, fact] of Object.entries(FACTS)) {

@@ -10,8 +10,8 @@ import { ruleId, type Digest } from '../domain/ids.js';
 import type { Intent } from '../domain/intent.js';
 import { bodyOf, digestOf, NO_EXTRAS, type PolicySource } from '../domain/policy-source.js';
 import { escalateTo, parsePolicyFile, pauseTerms, type Policy } from './cedar-policy.js';
-import { cedarRequest } from './cedar-request.js';
-import { prepareCedar, type CedarRequest, type CedarSet } from './cedar-set.js';
+import { cedarRequest, isOfTheRow } from './cedar-request.js';
+import { prepareCedar, type CedarAnswer, type CedarRequest, type CedarSet } from './cedar-set.js';
 import { usesOf, type Uses } from './cedar-uses.js';
 import { deny, type CheckResult, type Objection, type PauseTerms } from './checks/check.js';
 import type { Snapshot } from './snapshot.js';
@@ -21,10 +21,19 @@ export type Policies = {
   /** Canonical text of the whole set, as hashed and stored. */
   readonly body: string;
   readonly files: readonly string[];
-  check(intent: Intent, snapshot: Snapshot): CheckResult;
+  /** @param foreseen used where it was asked of these very policies with these very facts, and else not */
+  check(intent: Intent, snapshot: Snapshot, foreseen?: Foreseen | null): CheckResult;
+  /**
+   * What Cedar will be asked for and what it answers, before all facts are there: only where the policies read none that may
+   * still be missing. Null: not worth asking.
+   */
+  foresee(intent: Intent, snapshot: Snapshot): Foreseen | null;
   /** Gives back what was prepared of it, for a set that is no longer kept. */
   release(): void;
 };
+
+/** Asked ahead, while the database is still reading. */
+export type Foreseen = { readonly set: Prepared; readonly request: string; readonly answer: CedarAnswer };
 
 /**
  * @param files policy text by file name without ending, e.g. `{ default: 'permit (…);' }`
@@ -34,19 +43,23 @@ export function loadPolicies(files: PolicySource['files'], extras: Omit<PolicySo
   const source = { files, ...extras };
   const byFile = new Map(Object.entries(files).map(([name, text]) => [name, parsePolicyFile(name, text)]));
   const prepared = new Map<string, Prepared>();
+  const setOf = (intent: Intent, snapshot: Snapshot): Prepared => {
+    const used = snapshot.agent?.policies ?? [...byFile.keys()];
+    const key = `${used.join('+')}/${intent.kind}`;
+    const set = prepared.get(key) ?? prepare(policiesFor(byFile, used, intent.kind));
+    prepared.set(key, set);
+    return set;
+  };
   return {
     digest: digestOf(source),
     body: bodyOf(source),
     files: [...byFile.keys()],
-    check: (intent, snapshot) => {
-      const used = snapshot.agent?.policies ?? [...byFile.keys()];
-      const key = `${used.join('+')}/${intent.kind}`;
-      let set = prepared.get(key);
-      if (set === undefined) {
-        set = prepare(policiesFor(byFile, used, intent.kind));
-        prepared.set(key, set);
-      }
-      return evaluate(set, intent, snapshot);
+    check: (intent, snapshot, foreseen = null) => evaluate(setOf(intent, snapshot), intent, snapshot, foreseen),
+    foresee(intent, snapshot) {
+      const set = setOf(intent, snapshot);
+      if (!set.ofTheRow) return null;
+      const request = cedarRequest(intent, snapshot, set.uses);
+      return { set, request: JSON.stringify(request), answer: set.all.ask(request) };
     },
     release() {
       for (const set of prepared.values()) set.release();
@@ -73,6 +86,8 @@ type Prepared = {
   /** Asked only where something forbids without denying: whether it would be permitted. */
   readonly permits: CedarSet;
   readonly uses: Uses;
+  /** Whether they read nothing but what the run's row and the request say. */
+  readonly ofTheRow: boolean;
   release(): void;
 };
 
@@ -81,11 +96,13 @@ function prepare(policies: readonly Policy[]): Prepared {
     prepareCedar(new Map(some.map((policy) => [policy.id, anyAction(policy)])));
   const all = setOf(policies);
   const permits = setOf(policies.filter((policy) => policy.role === 'permit'));
+  const uses = usesOf(policies.map((policy) => policy.json));
   return {
     policies: new Map(policies.map((policy) => [policy.id, policy])),
     all,
     permits,
-    uses: usesOf(policies.map((policy) => policy.json)),
+    uses,
+    ofTheRow: isOfTheRow(uses),
     release() {
       all.release();
       permits.release();
@@ -97,9 +114,10 @@ function prepare(policies: readonly Policy[]): Prepared {
 const anyAction = ({ json, actions }: Policy): PolicyJson =>
   actions === 'all' ? json : { ...json, action: { op: 'All' } };
 
-function evaluate(set: Prepared, intent: Intent, snapshot: Snapshot): CheckResult {
+function evaluate(set: Prepared, intent: Intent, snapshot: Snapshot, foreseen: Foreseen | null): CheckResult {
   const request = cedarRequest(intent, snapshot, set.uses);
-  const answer = set.all.ask(request);
+  const known = foreseen?.set === set && foreseen.request === JSON.stringify(request) ? foreseen.answer : null;
+  const answer = known ?? set.all.ask(request);
   if (!answer.ok) return { objections: [deny('check_failed', 'cedar', answer.message.slice(0, 500), false)] };
   const objections: Objection[] = [];
   const notices: Notice[] = [];
@@ -108,7 +126,7 @@ function evaluate(set: Prepared, intent: Intent, snapshot: Snapshot): CheckResul
     if (set.policies.get(policy)?.role === 'shadow') notices.push({ code: 'shadow', rule: ruleId(policy), text });
     else objections.push(deny('check_failed', policy, text, false));
   }
-  const matched = answer.decision === 'deny' ? answer.determining.map((id) => known(set, id)) : [];
+  const matched = answer.decision === 'deny' ? answer.determining.map((id) => policyOf(set, id)) : [];
   const forbids = matched.filter((policy) => policy.role === 'forbid');
   const permits = answer.decision === 'allow' ? answer.determining : forbids.length > 0 ? [] : permitting(set, request);
   const final = intent.kind !== 'skill.call';
@@ -129,7 +147,7 @@ function permitting(set: Prepared, request: CedarRequest): readonly string[] {
   return answer.ok && answer.decision === 'allow' ? answer.determining : [];
 }
 
-function known(set: Prepared, id: string): Policy {
+function policyOf(set: Prepared, id: string): Policy {
   const policy = set.policies.get(id);
   if (policy === undefined) throw new Error(`an unknown policy \`${id}\` answered`);
   return policy;

@@ -10,7 +10,7 @@ import { iso, ruleId, type RuleId } from '../domain/ids.js';
 import type { Intent } from '../domain/intent.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import { storable } from '../domain/text.js';
-import type { Policies } from './cedar.js';
+import type { Foreseen, Policies } from './cedar.js';
 import { checkBudgets } from './checks/budgets.js';
 import { deny, type CheckResult, type Denial, type Objection, type PolicyCheck } from './checks/check.js';
 import { checkHalt } from './checks/halt.js';
@@ -26,8 +26,13 @@ export type Answer = {
   readonly notices: readonly Notice[];
 };
 export type PolicyChecker = {
-  /** The decision, from the snapshot alone. */
-  check(intent: Intent, snapshot: Snapshot): Answer;
+  /**
+   * The decision, from the snapshot alone.
+   * @param foreseen what `foresee` gave: it changes when something is worked out, never what comes out
+   */
+  check(intent: Intent, snapshot: Snapshot, foreseen?: Foreseen | null): Answer;
+  /** The part of a check that can be had before the snapshot is complete, or null. */
+  foresee(intent: Intent, snapshot: Snapshot): Foreseen | null;
   /** The same with what the database answered last: the other checks, whose input that is not, are not asked again. */
   checkLedger(intent: Intent, snapshot: Snapshot, ledger: LedgerAnswer | null, rates?: RateFacts | null): Answer;
 };
@@ -36,7 +41,7 @@ export type PolicyChecker = {
 const WARRANT_MS = 120_000;
 
 export function createPolicyChecker(policies: Policies, custom: readonly PolicyCheck[]): PolicyChecker {
-  const precheck = (intent: Intent, snapshot: Snapshot): Precheck => {
+  const precheck = (intent: Intent, snapshot: Snapshot, foreseen: Foreseen | null): Precheck => {
     const whole = PROFILE_RULES[snapshot.run.profile].recheckAll || !snapshot.rechecked;
     const before = [
       guarded('problems', () => checkProblems(intent, snapshot)),
@@ -47,7 +52,7 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
       ...(whole ? [guarded('no-progress', () => checkNoProgress(intent, snapshot))] : []),
     ];
     const after = [
-      guarded('cedar', () => policies.check(intent, snapshot)),
+      guarded('cedar', () => policies.check(intent, snapshot, foreseen)),
       ...(whole ? custom.map((one) => guarded(one.id, () => ask(one, intent, snapshot))) : []),
     ];
     return { before: together(before), after: together(after) };
@@ -60,27 +65,44 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
   // What the other checks said of a snapshot, kept while somebody holds it.
   const seen = new WeakMap<Snapshot, Precheck>();
   return {
-    check: (intent, snapshot) =>
+    check: (intent, snapshot, foreseen = null) =>
       total(() => {
-        const checked = precheck(intent, snapshot);
+        const checked = precheck(intent, snapshot, foreseen);
         seen.set(snapshot, checked);
         return withCounts(intent, snapshot, checked);
       }),
     checkLedger: (intent, snapshot, ledger, rates = snapshot.rates) =>
-      total(() => withCounts(intent, { ...snapshot, ledger, rates }, seen.get(snapshot) ?? precheck(intent, snapshot))),
+      total(() => {
+        const checked = seen.get(snapshot) ?? precheck(intent, snapshot, null);
+        return withCounts(intent, { ...snapshot, ledger, rates }, checked);
+      }),
+    foresee(intent, snapshot) {
+      try {
+        return policies.foresee(intent, snapshot);
+      } catch {
+        // Whatever it is, it comes again where it is told.
+        return null;
+      }
+    },
   };
 }
 
 /** What the checks said whose input neither the ledger nor a rate's state is: before and after the place of the rates. */
 type Precheck = { readonly before: CheckResult; readonly after: CheckResult };
 
-const together = (results: readonly CheckResult[]): CheckResult => ({
-  objections: results.flatMap((result) => result.objections).map(speakable),
-  notices: results
-    .flatMap((result) => result.notices ?? [])
-    .map((notice) => ({ ...notice, rule: rule(notice.rule), text: storable(notice.text, 500) })),
-  determining: results.flatMap((result) => result.determining ?? []),
-});
+/** Most say nothing: of those nothing is made. */
+function together(results: readonly CheckResult[]): Required<CheckResult> {
+  const objections: Objection[] = [];
+  const notices: Notice[] = [];
+  const determining: string[] = [];
+  for (const result of results) {
+    for (const one of result.objections) objections.push(speakable(one));
+    for (const one of result.notices ?? [])
+      notices.push({ ...one, rule: rule(one.rule), text: storable(one.text, 500) });
+    for (const one of result.determining ?? []) determining.push(one);
+  }
+  return { objections, notices, determining };
+}
 
 /** A snapshot that is none cannot be judged by the profile it names: denied in all of them. */
 function total(work: () => Answer): Answer {

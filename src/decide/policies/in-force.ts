@@ -70,6 +70,7 @@ const broken = (digest: Digest, why: string): Policies => ({
   check() {
     throw new Error(`policy set ${digest.slice(0, 16)}: ${why}`);
   },
+  foresee: () => null,
   release() {
     // Nothing was prepared.
   },
