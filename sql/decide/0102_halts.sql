@@ -18,16 +18,16 @@ GRANT SELECT, INSERT ON decide.halts TO rok_decide;
 -- Lifting changes two columns and no others.
 GRANT UPDATE (lifted_by, lifted_at) ON decide.halts TO rok_decide;
 
-CREATE FUNCTION decide.halted(p_tenant text, p_agent text) RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT EXISTS (
-    SELECT FROM decide.halts h
-    WHERE h.lifted_at IS NULL
-      AND (h.scope = 'all'
-        OR (h.scope = 'tenant' AND h.subject = p_tenant)
-        OR (h.scope = 'agent' AND h.subject = p_tenant || '/' || p_agent)))
+-- A set, so that it is planned into the statement that asks.
+CREATE FUNCTION decide.halts_over(p_tenant text, p_agent text) RETURNS SETOF decide.halts LANGUAGE sql STABLE AS $$
+  SELECT h.* FROM decide.halts h
+  WHERE h.lifted_at IS NULL
+    AND (h.scope = 'all'
+      OR (h.scope = 'tenant' AND h.subject = p_tenant)
+      OR (h.scope = 'agent' AND h.subject = p_tenant || '/' || p_agent))
 $$;
-COMMENT ON FUNCTION decide.halted(text, text) IS 'Whether a halt is in force; for the deciders and for redeem.';
-GRANT EXECUTE ON FUNCTION decide.halted(text, text) TO rok_decide;
+COMMENT ON FUNCTION decide.halts_over(text, text) IS 'The halts in force for an agent of a tenant; for the deciders and for redeem.';
+GRANT EXECUTE ON FUNCTION decide.halts_over(text, text) TO rok_decide;
 
 CREATE VIEW decide.v_halts AS SELECT * FROM decide.halts;
 GRANT SELECT ON decide.v_halts TO rok_read;

@@ -2,20 +2,20 @@
 SET ROLE rok_decide_owner;
 
 CREATE TABLE decide.policy_sets (
-  digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+  digest rok.sha256_hex PRIMARY KEY,
   body text NOT NULL,
   author text NOT NULL,
   reason text NOT NULL,
   published_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE TABLE decide.price_tables (
-  digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+  digest rok.sha256_hex PRIMARY KEY,
   body text NOT NULL,
   stored_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE TABLE decide.snapshots (
   run_id uuid NOT NULL REFERENCES decide.runs,
-  digest text NOT NULL CHECK (digest ~ '^[0-9a-f]{64}$'),
+  digest rok.sha256_hex NOT NULL,
   -- Canonical JSON, as hashed.
   body text NOT NULL,
   PRIMARY KEY (run_id, digest)

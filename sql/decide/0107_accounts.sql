@@ -9,7 +9,7 @@ CREATE TABLE decide.budgets (
   subject text NOT NULL,
   unit text NOT NULL CHECK (unit IN ('usd_micros', 'tokens', 'calls')),
   time_window text NOT NULL CHECK (time_window IN ('run', 'day', 'month', 'forever')),
-  cap bigint NOT NULL CHECK (cap >= 0),
+  cap rok.amount NOT NULL,
   on_breach text NOT NULL DEFAULT 'deny' CHECK (on_breach IN ('deny', 'pause', 'downgrade')),
   PRIMARY KEY (scope, subject, unit, time_window)
 );
@@ -26,13 +26,13 @@ CREATE TABLE decide.accounts (
   rank smallint GENERATED ALWAYS AS (
     CASE scope WHEN 'run' THEN 1 WHEN 'label' THEN 2 WHEN 'agent' THEN 3 WHEN 'tenant' THEN 4 ELSE 5 END) STORED,
   on_breach text NOT NULL,
-  cap bigint NOT NULL CHECK (cap >= 0),
+  cap rok.amount NOT NULL,
   -- The cap; after a lowering, what was already spent and reserved, falling as that settles.
   ceiling bigint NOT NULL,
-  spent bigint NOT NULL DEFAULT 0 CHECK (spent >= 0),
-  reserved bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0),
+  spent rok.amount NOT NULL DEFAULT 0,
+  reserved rok.amount NOT NULL DEFAULT 0,
   -- What a cap would have refused in OBSERVE_ONLY, and what a provider took above its grant.
-  over bigint NOT NULL DEFAULT 0 CHECK (over >= 0),
+  over rok.amount NOT NULL DEFAULT 0,
   warned_at timestamptz,
   UNIQUE (scope, subject, unit, time_window, window_start),
   FOREIGN KEY (scope, subject, unit, time_window) REFERENCES decide.budgets,
@@ -50,7 +50,7 @@ CREATE TABLE decide.journal (
   run_id uuid,
   step integer,
   attempt integer,
-  op text NOT NULL CHECK (op IN ('open', 'cap', 'reserve', 'settle', 'release', 'forfeit')),
+  op rok.journal_op NOT NULL,
   reserved bigint NOT NULL DEFAULT 0,
   spent bigint NOT NULL DEFAULT 0,
   over bigint NOT NULL DEFAULT 0,
@@ -58,8 +58,8 @@ CREATE TABLE decide.journal (
   cap bigint,
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
   CHECK ((op IN ('open', 'cap')) = (cap IS NOT NULL)),
-  CHECK ((op IN ('open', 'cap')) = (num_nulls(run_id, step, attempt) = 3)),
-  CHECK (op NOT IN ('open', 'cap') OR (reserved = 0 AND spent = 0 AND over = 0))
+  CHECK ((cap IS NOT NULL) = (num_nulls(run_id, step, attempt) = 3)),
+  CHECK (cap IS NULL OR (reserved = 0 AND spent = 0 AND over = 0))
 );
 CREATE INDEX journal_by_account ON decide.journal (account_id);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.journal FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();

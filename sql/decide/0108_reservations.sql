@@ -6,7 +6,7 @@ CREATE TABLE decide.reservations (
   step integer NOT NULL,
   attempt integer NOT NULL,
   turn integer NOT NULL,
-  state text NOT NULL CHECK (state IN ('issued', 'redeemed', 'settled', 'released', 'forfeited')),
+  state rok.reservation_state NOT NULL,
   action_digest text NOT NULL,
   not_after timestamptz NOT NULL,
   -- The one redemption that counts; the same nonce may ask again, no other.
@@ -22,10 +22,10 @@ CREATE TABLE decide.reservations (
   issued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   redeemed_at timestamptz,
   closed_at timestamptz,
-  spent_micros bigint CHECK (spent_micros >= 0),
+  spent_micros rok.amount,
   -- What was taken above the bound. Of usage that cannot be counted, only that it was above: 1.
-  over_micros bigint CHECK (over_micros >= 0),
-  tokens bigint CHECK (tokens >= 0),
+  over_micros rok.amount,
+  tokens rok.amount,
   -- Exact, before it was rounded up to micro-USD.
   cost_usd numeric CHECK (cost_usd >= 0),
   PRIMARY KEY (run_id, step, attempt),
@@ -39,8 +39,8 @@ CREATE TABLE decide.reservations (
     CHECK (cardinality(accounts) = cardinality(amounts) AND 0 <= ALL (amounts) AND array_position(accounts, NULL) IS NULL)
 ) WITH (fillfactor = 70);
 CREATE INDEX reservations_open ON decide.reservations (run_id) WHERE closed_at IS NULL;
--- Asked at every step: whether a provider took more than it was granted.
-CREATE INDEX reservations_over ON decide.reservations (run_id) WHERE over_micros > 0;
+-- Asked at every step: whether a provider took more than it was granted. Of a model that costs nothing only the tokens say so.
+CREATE INDEX reservations_over ON decide.reservations (run_id) WHERE over_micros > 0 OR tokens > bound_tokens;
 
 -- Written by decide.settle_and_reserve and decide.redeem only.
 GRANT SELECT ON decide.reservations TO rok_decide;

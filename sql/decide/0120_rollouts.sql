@@ -17,13 +17,15 @@ GRANT SELECT, INSERT ON decide.rollouts TO rok_decide;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.rollouts FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.rollouts FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 
-CREATE FUNCTION decide.policy_set_of(p_tenant text) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT coalesce(
-    (SELECT o.digest FROM decide.rollouts o WHERE o.tenant = p_tenant ORDER BY o.rollout_id DESC LIMIT 1),
-    (SELECT o.digest FROM decide.rollouts o WHERE o.tenant = '' ORDER BY o.rollout_id DESC LIMIT 1))
+-- A set of at most one, so that it is planned into the statement that asks.
+CREATE FUNCTION decide.policy_set_in_force(p_tenant text) RETURNS SETOF decide.rollouts LANGUAGE sql STABLE AS $$
+  SELECT o.* FROM (VALUES (1, p_tenant), (2, '')) AS k (rank, tenant)
+  CROSS JOIN LATERAL (SELECT * FROM decide.rollouts o WHERE o.tenant = k.tenant ORDER BY o.rollout_id DESC LIMIT 1) o
+  ORDER BY k.rank LIMIT 1
 $$;
-COMMENT ON FUNCTION decide.policy_set_of(text) IS 'The published set in force for a tenant, or NULL; asked by the deciders at every step.';
-GRANT EXECUTE ON FUNCTION decide.policy_set_of(text) TO rok_decide;
+COMMENT ON FUNCTION decide.policy_set_in_force(text) IS
+  'The roll-out of the published set in force for a tenant, if any; asked by the deciders at every step.';
+GRANT EXECUTE ON FUNCTION decide.policy_set_in_force(text) TO rok_decide;
 
 CREATE VIEW decide.v_rollouts AS SELECT * FROM decide.rollouts;
 CREATE VIEW decide.v_policy_sets AS SELECT * FROM decide.policy_sets;

@@ -1,10 +1,6 @@
 -- Accounts as they are shown, and the journal against what each reservation says that its attempt took.
 SET ROLE rok_decide_owner;
 
--- Asked at every step, as `reservations_over` is: of a model that costs nothing, only the tokens say that a provider took
--- more than it was granted.
-CREATE INDEX reservations_over_tokens ON decide.reservations (run_id) WHERE tokens > bound_tokens;
-
 -- `all` is no tenant's. What was taken above a cap is not there for anybody: nothing is free until the window ends.
 CREATE VIEW decide.v_balances AS
   SELECT a.account_id,

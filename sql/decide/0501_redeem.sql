@@ -27,7 +27,7 @@ BEGIN
       WHEN w.state <> 'issued' THEN 'warrant_' || w.state
       WHEN w.action_digest IS DISTINCT FROM k.action_digest THEN 'digest_mismatch'
       WHEN clock_timestamp() >= w.not_after THEN 'warrant_expired'
-      WHEN decide.halted(r.tenant, r.agent) THEN 'halted'
+      WHEN EXISTS (SELECT FROM decide.halts_over(r.tenant, r.agent)) THEN 'halted'
       ELSE 'redeem' END AS answer
     FROM ROWS FROM (jsonb_to_recordset(p_asks) AS (run uuid, step integer, attempt integer, action_digest text, nonce uuid))
       WITH ORDINALITY AS k (run, step, attempt, action_digest, nonce, ask)

@@ -10,7 +10,7 @@ SET ROLE rok_decide_owner;
 -- ask settle_and_reserve by itself.
 CREATE FUNCTION decide.reserve_together(p_settlements jsonb, p_asks jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_memoize = off SET plan_cache_mode = force_generic_plan
 -- A group does not wait for long for somebody who holds one run's accounts: then each waits by itself.
 SET lock_timeout = '250ms' AS $$
 DECLARE

@@ -11,12 +11,12 @@ GRANT SELECT, INSERT ON execute.salts TO rok_execute;
 
 CREATE TABLE execute.contents (
   run_id uuid NOT NULL,
-  digest text NOT NULL CHECK (digest ~ '^[0-9a-f]{64}$'),
-  kind text NOT NULL CHECK (kind IN ('tools', 'system', 'user', 'assistant', 'arguments', 'output', 'told', 'malformed')),
+  digest rok.sha256_hex NOT NULL,
+  kind rok.content_kind NOT NULL,
   bytes bytea NOT NULL,
   byte_count integer NOT NULL CHECK (byte_count = octet_length(bytes)),
   -- An upper bound on the tokens any tokenizer makes of it; for now one per byte.
-  token_count integer NOT NULL CHECK (token_count >= 0),
+  token_count rok.whole NOT NULL,
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (run_id, digest)
 );

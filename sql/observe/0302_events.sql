@@ -3,13 +3,13 @@ SET ROLE rok_observe_owner;
 
 CREATE TABLE observe.events (
   run_id uuid NOT NULL REFERENCES observe.heads,
-  seq bigint NOT NULL CHECK (seq >= 1),
+  seq rok.event_number NOT NULL,
   -- Deterministic, such as `3.1.decided`: the key under which a retry finds what it wrote.
-  event_id text NOT NULL CHECK (length(event_id) BETWEEN 1 AND 128),
-  kind text NOT NULL CHECK (kind ~ '^[a-z]+\.[a-z_]+$' AND length(kind) <= 64),
-  bytes bytea NOT NULL CHECK (length(bytes) BETWEEN 2 AND 65536),
+  event_id rok.short_name NOT NULL,
+  kind rok.event_kind NOT NULL,
+  bytes rok.event_bytes NOT NULL,
   at timestamptz NOT NULL,
-  hash bytea NOT NULL CHECK (length(hash) = 32),
+  hash rok.sha256_bytes NOT NULL,
   PRIMARY KEY (run_id, seq),
   UNIQUE (run_id, event_id)
 );

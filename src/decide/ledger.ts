@@ -187,6 +187,8 @@ export type StepOfGroup = {
  * Where the ledger says otherwise of any, the whole transaction fails (RK001).
  */
 export function foretellTogether(sql: Sql, group: readonly StepOfGroup[]): readonly LedgerAnswer[] {
+  const [first] = group;
+  if (first !== undefined && group.length === 1) return [foretellAlone(sql, first)];
   void sql.query('SELECT decide.reserve_together($1, $2)', [
     JSON.stringify(group.flatMap(({ run, settlements }) => settlements.map((one) => ({ run: uuidOf(run), ...one })))),
     JSON.stringify(
@@ -199,6 +201,29 @@ export function foretellTogether(sql: Sql, group: readonly StepOfGroup[]): reado
     ),
   ]);
   return group.map(({ ask }) => foretold(ask));
+}
+
+/** Nearly always there is one: as values, without the lists that several need. */
+function foretellAlone(sql: Sql, { run, settlements, ask }: StepOfGroup): LedgerAnswer {
+  const columns = askColumns(ask);
+  void sql.query('SELECT decide.reserve_alone($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)', [
+    uuidOf(run),
+    JSON.stringify(settlements),
+    columns.step,
+    columns.attempt,
+    columns.turn,
+    columns.action_digest,
+    columns.not_after,
+    columns.price_key,
+    columns.base_micros,
+    columns.per_token_num,
+    columns.per_token_den,
+    columns.input_tokens,
+    columns.asked_output,
+    mostMicros(ask).toString(),
+    mostTokens(ask),
+  ]);
+  return foretold(ask);
 }
 
 /** What the call can cost at most, in micro-USD, rounded up: as decide.most_micros. */

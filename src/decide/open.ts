@@ -188,8 +188,8 @@ type OpenFacts = OpeningFacts & {
 async function readOpenFacts(sql: Sql, tenant: string, agent: string, agentDigest: Digest | null): Promise<OpenFacts> {
   const [facts] = await sql.query<OpenFacts>(
     `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
-      (SELECT profile FROM decide.tenants WHERE tenant = $1) AS profile, decide.halted($1, $2) AS halted,
-      decide.policy_set_of($1) AS policy_set,
+      (SELECT profile FROM decide.tenants WHERE tenant = $1) AS profile, EXISTS (SELECT FROM decide.halts_over($1, $2)) AS halted,
+      (SELECT p.digest FROM decide.policy_set_in_force($1) p) AS policy_set,
       (SELECT p.token_count FROM execute.v_preludes p WHERE p.agent_digest = $3) AS prelude,
       replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '') AS nonce`,
     [tenant, agent, agentDigest],

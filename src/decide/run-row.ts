@@ -1,5 +1,5 @@
-/** The run's row under its lock, and everything else a decision reads, in two statements. */
-import type { Counters, PastHold, RateFacts, Snapshot } from './snapshot.js';
+/** The run's row under its lock, and which of its warrants are open. */
+import type { Counters, Snapshot } from './snapshot.js';
 import { NO_COUNTERS } from './snapshot.js';
 import type { Digest, RunId } from '../domain/ids.js';
 import { uuidOf } from '../domain/ids.js';
@@ -9,7 +9,6 @@ import type { Profile } from '../domain/profiles.js';
 import type { Sql } from '../domain/sql.js';
 import { RokError } from '../domain/errors.js';
 import type { Caller } from './caller.js';
-import { historySql, type History } from './history.js';
 
 export type RunRow = {
   readonly run_id: string;
@@ -54,7 +53,7 @@ export type OpenWarrant = {
 };
 
 const RUN_COLUMNS = `run_id, tenant, agent, workflow_id, temporal_run_id, phase, outcome, profile, agent_digest, actor, labels,
-  limits, counters, last_step, decide.policy_set_of(tenant) AS policy_set, (extract(epoch FROM opened_at) * 1000)::float8 AS opened_ms,
+  limits, counters, last_step, (SELECT p.digest FROM decide.policy_set_in_force(tenant) p) AS policy_set, (extract(epoch FROM opened_at) * 1000)::float8 AS opened_ms,
   (extract(epoch FROM run_deadline) * 1000)::float8 AS deadline_ms`;
 
 /**
@@ -85,6 +84,22 @@ export async function lockFreeRows(sql: Sql, runs: readonly RunId[]): Promise<re
   return rows.map(told);
 }
 
+export type FreeRow = RunRow & {
+  /** A skill's, as the content store has them: what has a digest does not change, so they need no lock. */
+  readonly arguments: string | null;
+};
+
+/** As lockFreeRows for one, which is nearly always the case. */
+export async function lockFreeRow(sql: Sql, run: RunId, argumentsDigest: string | null): Promise<FreeRow | null> {
+  const [row] = await sql.query<FreeRow>(
+    `SELECT ${RUN_COLUMNS}, ${argumentsDigest === null ? '$2::text' : STORED_ARGUMENTS} AS arguments
+    FROM decide.runs r WHERE run_id = $1 FOR NO KEY UPDATE SKIP LOCKED`,
+    [uuidOf(run), argumentsDigest],
+  );
+  return row === undefined ? null : { ...told(row), arguments: row.arguments };
+}
+const STORED_ARGUMENTS = '(SELECT a.arguments FROM execute.v_arguments a WHERE a.run_id = r.run_id AND a.digest = $2)';
+
 const told = (row: RunRow): RunRow => ({
   ...row,
   opened_ms: Math.floor(row.opened_ms),
@@ -100,15 +115,21 @@ export class NotThisHistory extends Error {
   }
 }
 
-const OPEN_WARRANTS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
+/**
+ * Of `r.run_id`, as one value. Looked up by their keys (LATERAL, OFFSET 0): a plan made while the tables were small would read
+ * all that the run ever did.
+ */
+export const OPEN_WARRANTS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
     'step', w.step, 'attempt', w.attempt, 'turn', w.turn, 'state', w.state, 'price_key', w.price_key,
     'bound_micros', w.bound_micros::text, 'bound_tokens', w.bound_tokens, 'target', d.target, 'kind', d.kind,
     'result', CASE WHEN t.status IS NULL THEN NULL ELSE jsonb_build_object('status', t.status,
       'input_tokens', t.input_tokens, 'output_tokens', t.output_tokens, 'cached_tokens', t.cached_tokens, 'reasoning_tokens', t.reasoning_tokens,
       'usage_reported', t.usage_reported) END) ORDER BY w.step, w.attempt), '[]')
   FROM decide.reservations w
-  JOIN decide.decisions d ON d.run_id = w.run_id AND d.step = w.step AND d.attempt = w.attempt
-  LEFT JOIN execute.v_results t ON t.run_id = w.run_id AND t.step = w.step AND t.attempt = w.attempt
+  CROSS JOIN LATERAL (SELECT d.target, d.kind FROM decide.decisions d
+    WHERE d.run_id = w.run_id AND d.step = w.step AND d.attempt = w.attempt OFFSET 0) d
+  LEFT JOIN LATERAL (SELECT * FROM execute.v_results t
+    WHERE t.run_id = w.run_id AND t.step = w.step AND t.attempt = w.attempt OFFSET 0) t ON true
   WHERE w.run_id = r.run_id AND w.closed_at IS NULL`;
 
 export async function openWarrants(sql: Sql, run: RunId): Promise<readonly OpenWarrant[]> {
@@ -117,87 +138,6 @@ export async function openWarrants(sql: Sql, run: RunId): Promise<readonly OpenW
     [uuidOf(run)],
   );
   return row?.open ?? [];
-}
-
-export type StepFacts = {
-  readonly now_ms: number;
-  readonly halted: boolean;
-  readonly overran: boolean;
-  readonly open: readonly OpenWarrant[];
-  readonly existing: null | {
-    readonly action_digest: Digest;
-    readonly body: unknown;
-    readonly policy_set_digest: Digest;
-    readonly price_table_digest: Digest;
-    readonly snapshot_digest: Digest;
-    readonly hold: number | null;
-  };
-  readonly past_holds: readonly PastHold[];
-  readonly history: History;
-  readonly rates: RateFacts | null;
-  readonly arguments: string | null;
-  readonly base_tokens: string | null;
-  readonly added_tokens: string | null;
-  readonly added_known: number;
-  readonly spent_micros: string | null;
-  readonly cap_micros: string | null;
-};
-
-/** Which facts a step asks for. */
-export type StepQuestion = {
-  readonly step: number;
-  readonly attempt: number;
-  readonly kind: string;
-  readonly target: string;
-  readonly turn: number;
-  readonly actionDigest: Digest;
-  readonly argumentsDigest: string | null;
-  readonly base: string | null;
-  readonly added: readonly string[];
-};
-
-/** What one step's decision reads, after the lock is held. */
-export async function readStepFacts(sql: Sql, run: RunId, ask: StepQuestion): Promise<StepFacts> {
-  const [facts] = await sql.query<StepFacts>(
-    `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
-      decide.halted(r.tenant, r.agent) AS halted,
-      EXISTS (SELECT FROM decide.reservations w WHERE w.run_id = r.run_id AND w.over_micros > 0)
-        OR EXISTS (SELECT FROM decide.reservations w WHERE w.run_id = r.run_id AND w.tokens > w.bound_tokens) AS overran,
-      (${OPEN_WARRANTS}) AS open,
-      (SELECT jsonb_build_object('action_digest', d.action_digest, 'body', d.body, 'policy_set_digest', d.policy_set_digest,
-          'price_table_digest', d.price_table_digest, 'snapshot_digest', d.snapshot_digest, 'hold', h.hold)
-        FROM decide.decisions d LEFT JOIN decide.holds h USING (run_id, step, attempt)
-        WHERE d.run_id = r.run_id AND d.step = $2 AND d.attempt = $3) AS existing,
-      (SELECT coalesce(jsonb_agg(jsonb_build_object('hold', h.hold, 'reason', h.reason, 'authority', h.authority,
-          'resolution', h.resolution, 'onTimeout', h.on_timeout) ORDER BY h.hold), '[]')
-        FROM decide.holds h WHERE h.run_id = r.run_id AND h.action_digest = $4 AND h.resolved_at IS NOT NULL) AS past_holds,
-      (${historySql({ step: '$2', attempt: '$3', action: '$4', turn: '$8' })}) AS history,
-      decide.rates_of(r.tenant, r.agent, $9, $10) AS rates,
-      (SELECT a.arguments FROM execute.v_arguments a WHERE a.run_id = r.run_id AND a.digest = $5) AS arguments,
-      coalesce((SELECT o.token_count FROM decide.openings o WHERE o.run_id = r.run_id AND o.digest = $6),
-        (SELECT c.token_count FROM execute.v_contexts c WHERE c.run_id = r.run_id AND c.digest = $6))::text AS base_tokens,
-      (SELECT coalesce(sum(c.token_count * u.times), 0)::text FROM execute.v_contents c
-        JOIN (SELECT digest, count(*) AS times FROM unnest($7::text[]) AS digest GROUP BY digest) u USING (digest)
-        WHERE c.run_id = r.run_id) AS added_tokens,
-      (SELECT count(*)::int FROM execute.v_contents c WHERE c.run_id = r.run_id AND c.digest = ANY ($7)) AS added_known,
-      (SELECT a.spent::text FROM decide.accounts a WHERE a.scope = 'run' AND a.subject = r.run_id::text AND a.unit = 'usd_micros') AS spent_micros,
-      (SELECT b.cap::text FROM decide.budgets b WHERE b.scope = 'run' AND b.subject = r.run_id::text AND b.unit = 'usd_micros') AS cap_micros
-    FROM decide.runs r WHERE r.run_id = $1`,
-    [
-      uuidOf(run),
-      ask.step,
-      ask.attempt,
-      ask.actionDigest,
-      ask.argumentsDigest,
-      ask.base,
-      ask.added,
-      ask.turn,
-      ask.kind,
-      ask.target,
-    ],
-  );
-  if (facts === undefined) throw new RokError('run_unknown', `no run \`${run}\``);
-  return facts;
 }
 
 /** What a decision depends on of the run's row. */

@@ -9,12 +9,24 @@ import { uuidOf, type Digest } from '../domain/ids.js';
 import type { StepAnswer, StepRequest } from '../domain/protocol/decide.js';
 import type { Database, Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
+import type { Foreseen } from './cedar.js';
 import type { Deciders } from './deciders.js';
 import { writeDecisions } from './decision-row.js';
 import { foretellTogether, isWorthForetelling, type ReserveAsk } from './ledger.js';
-import { lockFreeRows, readStepFacts, type RunRow, type StepFacts } from './run-row.js';
+import { lockFreeRow, lockFreeRows, type RunRow } from './run-row.js';
+import { readStepFacts, type StepFacts } from './step-facts.js';
 import { told } from './step.js';
-import { admits, decisionOf, needsWarrant, overNow, questionOf, soundAction, weigh, type Weighed } from './weighing.js';
+import {
+  admits,
+  decisionOf,
+  foresee,
+  needsWarrant,
+  overNow,
+  questionOf,
+  soundAction,
+  weigh,
+  type Weighed,
+} from './weighing.js';
 
 /** One transaction carries this many at most, and one is under way: more would be smaller, and wait for each other's accounts. */
 export const STEP_GROUPS = { groups: 1, items: 16 } as const;
@@ -53,6 +65,41 @@ export async function decideTogether(
   given: Deciders,
   steps: readonly AskedStep[],
 ): Promise<readonly (StepAnswer | null)[]> {
+  const [only] = steps;
+  const plain =
+    only !== undefined && steps.length === 1
+      ? await readAlone(sql, given, only)
+      : await readTogether(sql, given, steps);
+  const answers = plain.length === 0 ? new Map<AskedStep, StepAnswer>() : write(sql, plain);
+  return steps.map((step) => answers.get(step) ?? null);
+}
+
+/**
+ * A step that comes alone, which is nearly always the case. What its statements wait for is made use of: the lock is had while
+ * the digests are made that the facts are asked with, and policies are asked while the facts are read, where they ask for none
+ * of them.
+ */
+async function readAlone(sql: Sql, given: Deciders, step: AskedStep): Promise<readonly Plain[]> {
+  const { request, caller } = step;
+  const { intent, run } = request;
+  // Sent one after the other without waiting, and run in order: the facts are read after the lock is held.
+  const locking = lockFreeRow(sql, run, intent.kind === 'skill.call' ? intent.argumentsDigest : null);
+  const action = actionOrNull(request);
+  const reading =
+    action === null ? null : readStepFacts(sql, run, { ...questionOf(request, action), argumentsDigest: null });
+  // Who fails first is told of; the other is not waited for.
+  reading?.catch(() => undefined);
+  const row = await locking;
+  if (reading === null || action === null || row?.temporal_run_id !== caller.temporalRunId) return [];
+  const deciders = await rulesFor(sql, given, row);
+  const { arguments: args } = row;
+  const foreseen = foresee(deciders, request, row, { arguments: args });
+  const facts = { ...(await reading), arguments: args };
+  const weighed = weighPlain(deciders, request, action, row, facts, foreseen);
+  return weighed === null ? [] : [{ step, deciders, row, facts, weighed }];
+}
+
+async function readTogether(sql: Sql, given: Deciders, steps: readonly AskedStep[]): Promise<readonly Plain[]> {
   const sound = steps.flatMap((step) => {
     const action = actionOrNull(step.request);
     return action === null ? [] : [{ step, action }];
@@ -70,13 +117,17 @@ export async function decideTogether(
     const row = rows.find((one) => one.run_id === uuidOf(step.request.run));
     const read = facts[at];
     if (row === undefined || read === undefined || row.temporal_run_id !== step.caller.temporalRunId) continue;
-    const deciders = { ...given, ...(await given.sets.of(sql, row.policy_set)) };
-    const weighed = weighPlain(deciders, step.request, action, row, read);
+    const deciders = await rulesFor(sql, given, row);
+    const weighed = weighPlain(deciders, step.request, action, row, read, null);
     if (weighed !== null) plain.push({ step, deciders, row, facts: read, weighed });
   }
-  const answers = plain.length === 0 ? new Map<AskedStep, StepAnswer>() : write(sql, plain);
-  return steps.map((step) => answers.get(step) ?? null);
+  return plain;
 }
+
+const rulesFor = async (sql: Sql, given: Deciders, row: RunRow): Promise<Deciders> => ({
+  ...given,
+  ...(await given.sets.of(sql, row.policy_set)),
+});
 
 function actionOrNull(request: StepRequest): Digest | null {
   try {
@@ -92,12 +143,13 @@ function weighPlain(
   action: Digest,
   row: RunRow,
   facts: StepFacts,
+  foreseen: Foreseen | null,
 ): Plain['weighed'] | null {
   if (facts.existing !== null || facts.rates !== null || !admits(row.phase, request.intent)) return null;
   const over = overNow(facts.open, request);
   // Would have to be fenced first.
   if (over.some((warrant) => warrant.state === 'redeemed' && warrant.result === null)) return null;
-  const { ask, ...weighed } = weigh(deciders, request, action, row, facts, over);
+  const { ask, ...weighed } = weigh(deciders, request, action, row, facts, over, foreseen);
   if (ask?.enforced !== true || !isWorthForetelling(weighed.before.budget, ask)) return null;
   return { ...weighed, ask };
 }

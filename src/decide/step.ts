@@ -13,8 +13,9 @@ import { writeDecision, type Written } from './decision-row.js';
 import { openHold } from './holds.js';
 import { fence, rateAndReserve, settleAndReserve, settlementOf } from './ledger.js';
 import type { Answer } from './policy-checker.js';
-import { lockRun, openWarrants, readStepFacts, type RunRow, type StepFacts } from './run-row.js';
+import { lockRun, openWarrants, type RunRow } from './run-row.js';
 import type { Snapshot } from './snapshot.js';
+import { readStepFacts, type StepFacts } from './step-facts.js';
 import { admits, decisionOf, overNow, questionOf, soundAction, weigh, type Weighed } from './weighing.js';
 
 export async function decideStep(sql: Sql, given: Deciders, caller: Caller, request: StepRequest): Promise<StepAnswer> {
@@ -26,7 +27,7 @@ export async function decideStep(sql: Sql, given: Deciders, caller: Caller, requ
     readStepFacts(sql, run, questionOf(request, action)),
   ]);
   const deciders = { ...given, ...(await given.sets.of(sql, row.policy_set)) };
-  if (facts.existing?.action_digest === action) return repeat(facts, row, action);
+  if (facts.existing?.action_digest === action) return repeat(sql, request, facts, row, action);
   // Closed before conflict: the latch's own decision has a number that a late step may ask for.
   if (!admits(row.phase, intent)) return { kind: 'closed', phase: row.phase, outcome: row.outcome };
   if (facts.existing !== null) return { kind: 'conflict', nextAttempt: await voidAndCount(sql, deciders, request) };
@@ -99,7 +100,13 @@ type StoredBody = Ruling & {
   readonly notices: readonly { readonly text: string }[];
 };
 
-function repeat(facts: StepFacts, row: RunRow, action: Digest): StepAnswer {
+async function repeat(
+  sql: Sql,
+  { run, intent }: StepRequest,
+  facts: StepFacts,
+  row: RunRow,
+  action: Digest,
+): Promise<StepAnswer> {
   const existing = facts.existing;
   if (existing === null) throw new Error('no decision to repeat');
   const { determining, notices, errors: _errors, ...ruling } = existing.body as StoredBody;
@@ -108,7 +115,11 @@ function repeat(facts: StepFacts, row: RunRow, action: Digest): StepAnswer {
     policySetDigest: existing.policy_set_digest,
     priceTableDigest: existing.price_table_digest,
   };
-  return told(ruling, action, digests, { determining, notices }, existing.hold, row, facts);
+  const [held] = await sql.query<{ hold: number }>(
+    'SELECT hold FROM decide.holds WHERE run_id = $1 AND step = $2 AND attempt = $3',
+    [uuidOf(run), intent.step, intent.attempt],
+  );
+  return told(ruling, action, digests, { determining, notices }, held?.hold ?? null, row, facts);
 }
 
 /** What the workflow hears of a decision that is written. */

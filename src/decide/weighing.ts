@@ -15,11 +15,13 @@ import type { StepRequest } from '../domain/protocol/decide.js';
 import type { Ruling } from '../domain/decision.js';
 import { skillName } from './checks/limits.js';
 import type { Deciders } from './deciders.js';
+import type { Foreseen } from './cedar.js';
 import type { DecisionRow } from './decision-row.js';
 import { boundFor, settlementOf, tookMore, type ReserveAsk, type Settlement } from './ledger.js';
 import type { Answer } from './policy-checker.js';
-import { runFacts, type OpenWarrant, type RunRow, type StepFacts, type StepQuestion } from './run-row.js';
+import { runFacts, type OpenWarrant, type RunRow } from './run-row.js';
 import { agentFacts, type Counters, type Snapshot } from './snapshot.js';
+import { NOTHING_READ, type StepFacts, type StepQuestion } from './step-facts.js';
 
 export type Weighed = {
   readonly action: Digest;
@@ -69,6 +71,7 @@ export function weigh(
   row: RunRow,
   facts: StepFacts,
   settling: readonly OpenWarrant[],
+  foreseen: Foreseen | null = null,
 ): Weighed {
   const { intent } = request;
   const settlements = settling.map((warrant) => settlementOf(deciders.prices, warrant));
@@ -76,7 +79,7 @@ export function weigh(
     ...snapshotOf(deciders, request, row, facts, countSuccesses(row.counters, settling)),
     overrun: facts.overran || settling.some((warrant, at) => tookMore(warrant, settlements[at])),
   };
-  const first = deciders.checker.check(intent, before);
+  const first = deciders.checker.check(intent, before, foreseen);
   if (first.ruling.effect !== 'allow' || !needsWarrant(intent))
     return { action, settlements, before, first, ask: null };
   const ask: ReserveAsk = {
@@ -91,6 +94,18 @@ export function weigh(
   };
   return { action, settlements, before, first, ask };
 }
+
+/** What policies say of it, worked out while the facts are being read. */
+export const foresee = (
+  deciders: Deciders,
+  request: StepRequest,
+  row: RunRow,
+  read: Pick<StepFacts, 'arguments'>,
+): Foreseen | null =>
+  deciders.checker.foresee(
+    request.intent,
+    snapshotOf(deciders, request, row, { ...NOTHING_READ, ...read }, row.counters),
+  );
 
 export const decisionOf = (
   deciders: Deciders,
@@ -135,7 +150,9 @@ function snapshotOf(
     counters,
     halted: facts.halted,
     pastHolds: facts.past_holds,
-    ...facts.history,
+    approvals: facts.approvals,
+    recent: facts.recent,
+    rechecked: facts.rechecked,
     rates: facts.rates,
     arguments: request.arguments ?? (facts.arguments === null ? null : (JSON.parse(facts.arguments) as Json)),
     argumentsStored: request.arguments === undefined && facts.arguments !== null,

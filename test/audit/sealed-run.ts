@@ -91,8 +91,8 @@ async function decide({ decide: login }: Logins, uuid: string, { step, attempt, 
   await login.query(
     `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
        context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
-     VALUES ($1, $2, $3, $4, 'a/target', $5, $6, $7, $7, $7,
-       CASE WHEN $5 = 'allow' THEN clock_timestamp() + interval '1 minute' END, $7, $7, $7, $8)`,
+     VALUES ($1, $2, $3, $4, 'a/target', $5::text, $6, $7::text, $7::text, $7::text,
+       CASE WHEN $5::text = 'allow' THEN clock_timestamp() + interval '1 minute' END, $7::text, $7::text, $7::text, $8)`,
     [uuid, step, attempt, kind, effect, digest, OTHER, JSON.stringify({ reasons, notices: [] })],
   );
 }

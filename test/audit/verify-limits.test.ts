@@ -81,7 +81,7 @@ it('what came after the verdict of a run that was judged while open', async () =
     sql.query(
       `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
          context_digest, snapshot_digest, policy_set_digest, price_table_digest, body)
-       VALUES ($1, 9, 1, 'skill.call', 'late', 'deny', $2, $2, $2, $2, $2, $2, $2, '{}')`,
+       VALUES ($1, 9, 1, 'skill.call', 'late', 'deny', $2::text, $2::text, $2::text, $2::text, $2::text, $2::text, $2::text, '{}')`,
       [uuidOf(run), '1'.repeat(64)],
     ),
   );

@@ -126,8 +126,8 @@ it('an overrun stops the run that took it, and what it took is gone for the rest
   await rig.execute.query(
     `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
       reasoning_tokens, usage_reported, digest)
-    VALUES ($1::uuid, 1, 1, 'succeeded', $2, 100, 390, 0, 0, true,
-      execute.result_digest($1::uuid, 1, 1, 'succeeded', $2, 100, 390, 0, 0, true, NULL, NULL, NULL, NULL, NULL))`,
+    VALUES ($1::uuid, 1, 1, 'succeeded', $2::text, 100, 390, 0, 0, true,
+      execute.result_digest($1::uuid, 1, 1, 'succeeded', $2::text, 100, 390, 0, 0, true, NULL, NULL, NULL, NULL, NULL))`,
     [uuidOf(run), 'e'.repeat(64)],
   );
   expect(ruling(await call(2, { tokens: 1 }))).toMatchObject({

@@ -103,7 +103,7 @@ export function reserve(decide: OpenDatabase, run: string, step: number, ask: As
     await sql.query(
       `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
         context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
-      VALUES ($1, $2, 1, 'model.call', 'm', $3, $4, $4, $4, $4, CASE WHEN $3 = 'allow' THEN now() END, 's', 'p', 't', '{}')`,
+      VALUES ($1, $2, 1, 'model.call', 'm', $3::text, $4::text, $4::text, $4::text, $4::text, CASE WHEN $3::text = 'allow' THEN now() END, 's', 'p', 't', '{}')`,
       [run, step, row.answer.reserved.ok ? 'allow' : 'deny', actionOf(step)],
     );
     return row.answer.reserved;

@@ -114,7 +114,7 @@ describe('a warrant', () => {
     await rig.decide.query(
       `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
         context_digest, snapshot_digest, policy_set_digest, price_table_digest, body)
-      VALUES ($1, 1, 1, 'model.call', 'm', 'deny', $2, $2, $2, $2, 's', 'p', 't', '{}')`,
+      VALUES ($1, 1, 1, 'model.call', 'm', 'deny', $2::text, $2::text, $2::text, $2::text, 's', 'p', 't', '{}')`,
       [run, actionOf(1)],
     );
     await rig.stack.admin.query(

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { foretellTogether, settleAndReserve, type StepOfGroup } from '../../src/decide/ledger.js';
+import { foretellTogether, settleAndReserve, type Settlement, type StepOfGroup } from '../../src/decide/ledger.js';
 import type { LedgerAnswer } from '../../src/decide/snapshot.js';
 import { decideTogether } from '../../src/decide/step-groups.js';
 import { iso, runIdOf, uuidOf, type Digest } from '../../src/domain/ids.js';
@@ -59,49 +59,57 @@ const inFull = (answer: LedgerAnswer | null, asked: number): boolean =>
   answer.warnings?.length === 0 &&
   answer.breaches?.length === 0;
 
-const oneStep = fc.record({
+/** What became of an earlier call: not asked for, not begun, or begun, and what it is said to have used. */
+const SETTLED = {
   before: fc.constantFrom('none' as const, 'issued' as const, 'redeemed' as const),
   used: fc.constantFrom('-1', '0', '3', '40', '60', '1.5', '1e300'),
   tokens: fc.integer({ min: 0, max: 200 }),
   ends: fc.constantFrom('settled' as const, 'forfeited' as const),
-  output: fc.integer({ min: 1, max: 600 }),
-});
+};
+const oneStep = fc.record({ ...SETTLED, output: fc.integer({ min: 1, max: 600 }) });
 
 type OneStep = typeof oneStep extends fc.Arbitrary<infer T> ? T : never;
 
+/** Makes it so; of a call that was never asked for, the settlement is of something unknown. */
+async function settlementAt(
+  run: string,
+  step: number,
+  { before, used, tokens, ends }: Omit<OneStep, 'output'>,
+): Promise<Settlement> {
+  if (before !== 'none') await reserve(rig.decide, run, step, { micros: 50, inputTokens: 5, askedOutput: 5 });
+  if (before === 'redeemed') expect(await redeem(rig.execute, run, step)).toBe('ok');
+  return {
+    step,
+    attempt: 1,
+    state: before === 'issued' ? 'released' : ends,
+    micros: before === 'issued' ? '0' : used,
+    tokens,
+    calls: 1,
+    cost_usd: '0.000003',
+  };
+}
+
+const askOf = (step: number, output: number): StepOfGroup['ask'] => ({
+  step,
+  attempt: 1,
+  turn: step,
+  actionDigest: actionOf(step) as Digest,
+  notAfter: iso('2999-01-01T00:00:00.000Z'),
+  enforced: true,
+  bound: { baseMicros: 10n, perToken: { num: 1n, den: 3n }, inputTokens: 7, priceKey: null },
+  askedOutputTokens: output,
+});
+
 async function groupOf(tenant: string, runs: readonly string[], steps: readonly OneStep[]) {
   const group: StepOfGroup[] = [];
-  for (const [at, { before, used, tokens, ends, output }] of steps.entries()) {
+  for (const [at, step] of steps.entries()) {
     const run = runs[at] ?? '';
     await budget(rig.decide, 'run', run, 100_000);
-    if (before !== 'none') await reserve(rig.decide, run, 1, { micros: 50, inputTokens: 5, askedOutput: 5 });
-    if (before === 'redeemed') expect(await redeem(rig.execute, run, 1)).toBe('ok');
+    const settlement = await settlementAt(run, 1, step);
     group.push({
       run: runIdOf(run),
-      settlements:
-        before === 'none'
-          ? []
-          : [
-              {
-                step: 1,
-                attempt: 1,
-                state: before === 'issued' ? 'released' : ends,
-                micros: before === 'issued' ? '0' : used,
-                tokens,
-                calls: 1,
-                cost_usd: '0.000003',
-              },
-            ],
-      ask: {
-        step: 2,
-        attempt: 1,
-        turn: 2,
-        actionDigest: actionOf(2) as Digest,
-        notAfter: iso('2999-01-01T00:00:00.000Z'),
-        enforced: true,
-        bound: { baseMicros: 10n, perToken: { num: 1n, den: 3n }, inputTokens: 7, priceKey: null },
-        askedOutputTokens: output,
-      },
+      settlements: step.before === 'none' ? [] : [settlement],
+      ask: askOf(2, step.output),
     });
   }
   return group;
@@ -146,6 +154,58 @@ describe('a group', () => {
       { numRuns: 80, seed: 20261124 },
     );
     expect(outcomes.together).toBeGreaterThan(15);
+    expect(outcomes.refused).toBeGreaterThan(15);
+    expect(await drift(rig.decide)).toEqual([]);
+  }, 120_000);
+
+  it('of one step leaves what asking and waiting leaves, whatever is settled with it, or nothing', async () => {
+    const outcomes = { granted: 0, refused: 0 };
+    const settled = fc.record({ ...SETTLED, known: fc.boolean(), twice: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(settled, { maxLength: 3 }),
+        fc.integer({ min: 1, max: 600 }),
+        fc.integer({ min: 150, max: 900 }),
+        fc.boolean(),
+        async (settles, output, cap, opened) => {
+          const tenant = `t-${randomUUID()}`;
+          await budget(rig.decide, 'tenant', tenant, cap);
+          await budget(rig.decide, 'tenant', tenant, 2_000, 'tokens');
+          const run = await openRun(rig.decide, tenant, { team: 'x' });
+          await budget(rig.decide, 'run', run, 100_000);
+          await budget(rig.decide, 'label', `${tenant}/team=x`, 12, 'calls');
+          const settlements: Settlement[] = [];
+          for (const [at, { known, twice, ...one }] of settles.entries()) {
+            const settlement = await settlementAt(run, at + 1, known ? one : { ...one, before: 'none' });
+            settlements.push(settlement, ...(twice ? [settlement] : []));
+          }
+          // Where nobody had an account opened, both ways have to.
+          if (opened) await rig.decide.query('SELECT decide.accounts_of($1)', [run]);
+          const step = { run: runIdOf(run), settlements, ask: askOf(9, output) };
+          const waited = await undone(async (sql) => {
+            const answer = await settleAndReserve(sql, step.run, settlements, step.ask);
+            return { answer, left: await left(sql, tenant, [run]) };
+          });
+          const foretold = await undone(async (sql) => {
+            const [answer] = foretellTogether(sql, [step]);
+            return { answer, left: await left(sql, tenant, [run]) };
+          }).catch((error: unknown) => {
+            expect(error).toMatchObject({ code: 'RK001' });
+            return null;
+          });
+          const granted = inFull(waited.answer, output);
+          // An account that was opened here was opened twice, under another number each time.
+          const comparable = ({ left: [accounts, reservations, journal], ...rest }: typeof waited) => ({
+            ...rest,
+            left: opened ? [accounts, reservations, journal] : [accounts, reservations.length, journal.length],
+          });
+          expect(foretold && comparable(foretold as typeof waited)).toEqual(granted ? comparable(waited) : null);
+          outcomes[granted ? 'granted' : 'refused'] += 1;
+        },
+      ),
+      { numRuns: 120, seed: 20261130 },
+    );
+    expect(outcomes.granted).toBeGreaterThan(25);
     expect(outcomes.refused).toBeGreaterThan(15);
     expect(await drift(rig.decide)).toEqual([]);
   }, 120_000);

@@ -35,8 +35,8 @@ async function execute(run: RunId, step: number, answer: StepAnswer, output: num
   await rig.execute.query(
     `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
       reasoning_tokens, usage_reported, digest)
-    VALUES ($1, $2, 1, 'succeeded', $3, 100, $4, 0, 0, true,
-      execute.result_digest($1, $2, 1, 'succeeded', $3, 100, $4, 0, 0, true, NULL, NULL, NULL, NULL, NULL))`,
+    VALUES ($1::uuid, $2::int, 1, 'succeeded', $3::text, 100, $4::bigint, 0, 0, true,
+      execute.result_digest($1::uuid, $2::int, 1, 'succeeded', $3::text, 100, $4::bigint, 0, 0, true, NULL, NULL, NULL, NULL, NULL))`,
     [uuidOf(run), step, 'd'.repeat(64), output],
   );
 }

@@ -83,8 +83,8 @@ describe('a run', () => {
           const run = randomUUID();
           await insertRun(sql, run, phase, outcome);
           await sql.query(
-            `UPDATE decide.runs SET phase = $2, outcome = $3,
-              ended_at = CASE WHEN $2 IN ('COMPLETED', 'FAILED') THEN coalesce(ended_at, now()) END WHERE run_id = $1`,
+            `UPDATE decide.runs SET phase = $2::text, outcome = $3,
+              ended_at = CASE WHEN $2::text IN ('COMPLETED', 'FAILED') THEN coalesce(ended_at, now()) END WHERE run_id = $1`,
             [run, next, nextOutcome],
           );
         });
@@ -104,7 +104,7 @@ describe('an attempt', () => {
     await sql.query(
       `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, effect, action_digest, request_digest, arguments_digest,
         context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
-      VALUES ($1, 1, 1, 'model.call', 'm', $2, $3, $3, $3, $3, CASE WHEN $2 = 'allow' THEN now() END, 's', 'p', 't', '{}')`,
+      VALUES ($1, 1, 1, 'model.call', 'm', $2::text, $3::text, $3::text, $3::text, $3::text, CASE WHEN $2::text = 'allow' THEN now() END, 's', 'p', 't', '{}')`,
       [run, effect, digest],
     );
     return run;
@@ -152,7 +152,7 @@ describe('evidence', () => {
   // A row of each, without its foreign keys, so that the trigger is what refuses.
   it.each(evidenceTables)('in %s is neither changed nor deleted, not even by the superuser', async (table) => {
     const columns = await stack.admin.query<{ name: string; type: string; generated: string }>(
-      `SELECT quote_ident(attname) AS name, format_type(atttypid, NULL) AS type, attidentity::text AS generated FROM pg_attribute
+      `SELECT quote_ident(attname) AS name, regexp_replace(format_type(atttypid, NULL), '^rok[.]', '') AS type, attidentity::text AS generated FROM pg_attribute
       WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
       [table],
     );
@@ -197,6 +197,10 @@ const samples: Readonly<Record<string, string>> = {
   'timestamp with time zone': 'now()',
   bytea: "sha256('')",
   boolean: 'true',
+  sha256_hex: "repeat('a', 64)",
+  whole: '1',
+  event_number: '1',
+  ordinal: '1',
 };
 
 async function insertAny(
