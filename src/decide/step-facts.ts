@@ -2,7 +2,7 @@
 import { RokError } from '../domain/errors.js';
 import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
-import { OPEN_WARRANTS, type OpenWarrant } from './run-row.js';
+import { inOrder, OPEN_WARRANTS, type OpenWarrant } from './run-row.js';
 import type { PastCall, PastHold, RateFacts } from './snapshot.js';
 
 export type StepFacts = {
@@ -159,6 +159,7 @@ export async function readStepFacts(sql: Sql, run: RunId, ask: StepQuestion): Pr
   if (facts === undefined) throw new RokError('run_unknown', `no run \`${run}\``);
   return {
     ...facts,
+    open: inOrder(facts.open),
     past_holds: [...facts.past_holds].sort((a, b) => a.hold - b.hold),
     approvals: Object.keys(facts.approvals).sort(),
   };

@@ -67,7 +67,9 @@ function poolConfig(url: string, options: OpenOptions, become: string | undefine
     statement_timeout: statementTimeoutMs,
     lock_timeout: lockTimeoutMs,
     idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
-    ...(options.login !== undefined && looksUpByKey(options.login) ? { enable_seqscan: 'off' } : {}),
+    ...(options.login !== undefined && looksUpByKey(options.login)
+      ? { enable_seqscan: 'off', enable_sort: 'off' }
+      : {}),
   };
   return {
     connectionString: target.href,

@@ -44,6 +44,7 @@ export function limitsOf(login: Login): LoginLimits {
 
 /**
  * Who works for runs looks rows up by key, and so must the checks of foreign keys at its commit, whose plans a session may have
- * made while the tables were small: a step's cost must not grow.
+ * made while the tables were small: a step's cost must not grow. So it reads no whole table, and takes the newest in the order
+ * of a key instead of sorting all there are.
  */
 export const looksUpByKey = (login: Login): boolean => login === 'decide' || login === 'execute';

@@ -11,12 +11,15 @@ import { skillCall, snapshotWith } from './snapshots.js';
 
 let rig: LedgerRig;
 let session: OpenDatabase;
+/** One connection of the deciders' own. */
+let deciding: OpenDatabase;
 beforeAll(async () => {
   rig = await createLedgerRig();
   session = await openDatabase(rig.stack.adminUrl, { applicationName: 'tests', max: 1 });
+  deciding = await openDatabase(rig.stack.urls.decide, { login: 'decide', applicationName: 'tests', max: 1 });
 });
 afterAll(async () => {
-  await session.close();
+  await Promise.all([session.close(), deciding.close()]);
   await rig.close();
 });
 
@@ -46,9 +49,9 @@ async function counted(sql: Sql): Promise<number> {
 }
 
 /** Rows that `work` reads, of all tables of deciders and executors; nothing of it stays. */
-async function rowsRead(work: (sql: Sql) => Promise<unknown>): Promise<number> {
+async function rowsRead(database: OpenDatabase, work: (sql: Sql) => Promise<unknown>): Promise<number> {
   let read = NaN;
-  await session
+  await database
     .transaction(async (sql) => {
       const before = await counted(sql);
       await work(sql);
@@ -126,11 +129,11 @@ it('reads as many rows after two thousand steps as after a hundred', async () =>
   // Analyzed while they are small: the worst moment to make plans.
   await session.query('ANALYZE');
   await session.query(steps(run, 1, 100));
-  const early = await rowsRead(wholeStep(run, 101));
-  const earlyFacts = await rowsRead(factsAndDecision(run, 101));
+  const early = await rowsRead(session, wholeStep(run, 101));
+  const earlyFacts = await rowsRead(deciding, factsAndDecision(run, 101));
   await session.query(steps(run, 101, 2_000));
-  const late = await rowsRead(wholeStep(run, 2_001));
-  const lateFacts = await rowsRead(factsAndDecision(run, 2_001));
+  const late = await rowsRead(session, wholeStep(run, 2_001));
+  const lateFacts = await rowsRead(deciding, factsAndDecision(run, 2_001));
   process.stdout.write(`rows read by a step: ${early} after 100 steps, ${late} after 2,000\n`);
   process.stdout.write(
     `rows read by its facts and decision: ${earlyFacts} after 100 steps, ${lateFacts} after 2,000\n`,
