@@ -8,7 +8,7 @@ CREATE TABLE observe.heads (
   hash bytea NOT NULL CHECK (length(hash) = 32),
   closed_at timestamptz
 );
--- No login writes here: observe.append does, as owner.
+-- No login writes here: observe.append_together does, as owner.
 
 -- A head goes forward one event at a time and is closed once.
 CREATE FUNCTION observe.guard_head() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -19,7 +19,9 @@ BEGIN
   RETURN NEW;
 END $$;
 COMMENT ON FUNCTION observe.guard_head() IS 'Trigger of observe.heads; called by nobody.';
-CREATE TRIGGER guard_head BEFORE UPDATE ON observe.heads FOR EACH ROW EXECUTE FUNCTION observe.guard_head();
+-- Asked only where it would refuse.
+CREATE TRIGGER guard_head BEFORE UPDATE ON observe.heads FOR EACH ROW
+  WHEN (NEW.run_id <> OLD.run_id OR NEW.length < OLD.length OR OLD.closed_at IS NOT NULL) EXECUTE FUNCTION observe.guard_head();
 CREATE TRIGGER no_delete BEFORE DELETE ON observe.heads FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON observe.heads FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 

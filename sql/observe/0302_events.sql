@@ -13,7 +13,7 @@ CREATE TABLE observe.events (
   PRIMARY KEY (run_id, seq),
   UNIQUE (run_id, event_id)
 );
--- No login writes here: observe.append does, as owner.
+-- No login writes here: observe.append_together does, as owner.
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON observe.events FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON observe.events FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 

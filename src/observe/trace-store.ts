@@ -45,18 +45,14 @@ async function keep(sql: Sql, group: readonly Append[]): Promise<readonly Append
 
 type HeadRow = { readonly place: number; readonly length: bigint; readonly hash: string };
 
-/** By run, so that two groups never wait for each other's heads. */
 const appendAll = (sql: Sql, group: readonly Append[]): Promise<readonly HeadRow[]> =>
   sql.query<HeadRow>(
-    `SELECT g.place::integer AS place, a.length, encode(a.hash, 'hex') AS hash
-     FROM (SELECT b.run, b.events, b.place
-       FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (run uuid, events jsonb)) WITH ORDINALITY AS b (run, events, place)
-       ORDER BY b.run, b.place) g, LATERAL observe.append(g.run, g.events) a`,
+    `SELECT a.place, a.length, encode(a.hash, 'hex') AS hash FROM observe.append_together($1::jsonb) a`,
     [JSON.stringify(group.map(({ run, events }) => ({ run: uuidOf(run), events })))],
   );
 
 function headAt(heads: readonly HeadRow[], place: number, run: RunId): Appended {
   const head = heads.find((one) => one.place === place + 1);
-  if (head === undefined) throw new Error(`observe.append answered nothing for \`${run}\``);
+  if (head === undefined) throw new Error(`observe.append_together answered nothing for \`${run}\``);
   return { length: Number(head.length), hash: asDigest(head.hash) };
 }

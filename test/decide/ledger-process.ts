@@ -111,6 +111,15 @@ async function churn(decide: OpenDatabase, execute: Sql, job: Extract<Job, { job
 const isSpoiled = (error: unknown): boolean =>
   ['RK001', '55P03'].includes(String((error as { readonly code?: unknown }).code));
 
+type Ask = { readonly run: string; readonly step: number; readonly [column: string]: unknown };
+
+const reserveAlone = (sql: Sql, settlements: readonly object[], { run, ...ask }: Ask): Promise<unknown> =>
+  sql.query(
+    'SELECT decide.reserve_alone($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)',
+    // In the order of its parameters, which is that of the columns above.
+    [run, JSON.stringify(settlements), ...Object.values(ask)],
+  );
+
 /** As decide/step-groups.ts makes it: those runs that are free, one transaction for all of them. */
 async function actTogether(
   sql: Sql,
@@ -122,7 +131,7 @@ async function actTogether(
     [runs],
   );
   const settlements: object[] = [];
-  const asks: { readonly run: string; readonly step: number; readonly [column: string]: unknown }[] = [];
+  const asks: Ask[] = [];
   for (const { run } of free) {
     settlements.push(...(await settlementsOf(sql, run, random)).map((one) => ({ run, ...one })));
     const [base, input] = [Math.floor(random() * 30), Math.floor(random() * 10)];
@@ -144,7 +153,9 @@ async function actTogether(
       tokens: input + 30,
     });
   }
-  await sql.query('SELECT decide.reserve_together($1, $2)', [JSON.stringify(settlements), JSON.stringify(asks)]);
+  const [first] = asks;
+  if (first !== undefined && asks.length === 1) await reserveAlone(sql, settlements, first);
+  else await sql.query('SELECT decide.reserve_together($1, $2)', [JSON.stringify(settlements), JSON.stringify(asks)]);
   for (const { run, step } of asks) await writeDecision(sql, run, step, 'allow');
   return { settled: settlements.length, steps: asks };
 }

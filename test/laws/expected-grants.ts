@@ -180,6 +180,7 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'execute.result_digest(uuid,integer,integer,text,text,bigint,bigint,bigint,bigint,boolean,text,bigint,text,text,text)':
     ['rok_execute'],
   'observe.append(uuid,jsonb)': ['rok_observe'],
+  'observe.append_together(jsonb)': ['rok_observe'],
 };
 
 /** Evidence: written once, and not emptied by its owner either. */

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createObserveActivities } from '../../src/activities/observe.js';
+import fc from 'fast-check';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
 import { runIdOf, type RunId } from '../../src/domain/ids.js';
 import type { TraceEvent } from '../../src/domain/trace-event.js';
@@ -165,6 +166,10 @@ describe('appending', () => {
   });
 });
 
+const threeRuns = async (): Promise<readonly string[]> =>
+  (await Promise.all([declaredRun(), declaredRun(), declaredRun()])).map(({ uuid }) => uuid);
+const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown }).code;
+
 describe('appends of one worker at the same time', () => {
   it('share commits, and each answers the head of its own run', async () => {
     const { 'observe.append': together } = worker();
@@ -187,6 +192,56 @@ describe('appends of one worker at the same time', () => {
       [runs.map((one) => one.uuid)],
     );
     expect(commits?.count).toBeLessThan(20);
+  });
+  it('leave what they leave one after the other, whatever comes twice, of the same run or of several, or nothing', async () => {
+    const seen = { kept: 0, refused: 0 };
+    const one = fc.record({
+      run: fc.nat({ max: 2 }),
+      ids: fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'run.closing'), { minLength: 1, maxLength: 4 }),
+      sound: fc.nat({ max: 9 }).map((n) => n > 0),
+    });
+    const encoded = (id: string, sound: boolean) => {
+      const kind = id === 'run.closing' ? id : 'step.decided';
+      return { id, kind, bytes: canonicalJson({ body: {}, id: sound ? id : 'other', kind }) };
+    };
+    const seenOf = async (uuids: readonly string[]) =>
+      Promise.all(uuids.map(async (uuid) => (await eventsOf(uuid)).map(({ seq, event_id }) => [seq, event_id])));
+    await fc.assert(
+      fc.asyncProperty(fc.array(one, { minLength: 1, maxLength: 6 }), async (appends) => {
+        const [alone, group] = [await threeRuns(), await threeRuns()];
+        const wanted: number[] = [];
+        const refusal = await appends
+          .reduce(async (before, { run, ids, sound }) => {
+            await before;
+            const events = JSON.stringify(ids.map((id) => encoded(id, sound)));
+            const [row] = await observe.query<{ length: bigint }>('SELECT length FROM observe.append($1, $2)', [
+              alone[run],
+              events,
+            ]);
+            wanted.push(Number(row?.length));
+          }, Promise.resolve())
+          .then(() => null, codeOf);
+        const together = await observe
+          .query<{ place: number; length: bigint }>(
+            'SELECT place, length FROM observe.append_together($1) ORDER BY place',
+            [
+              JSON.stringify(
+                appends.map(({ run, ids, sound }) => ({
+                  run: group[run],
+                  events: ids.map((id) => encoded(id, sound)),
+                })),
+              ),
+            ],
+          )
+          .then((rows) => rows.map((row) => Number(row.length)), codeOf);
+        expect(together).toEqual(refusal ?? wanted);
+        expect(await seenOf(group)).toEqual(refusal === null ? await seenOf(alone) : [[], [], []]);
+        seen[refusal === null ? 'kept' : 'refused'] += 1;
+      }),
+      { numRuns: 80, seed: 20261130 },
+    );
+    expect(seen.kept).toBeGreaterThan(15);
+    expect(seen.refused).toBeGreaterThan(15);
   });
   it('fail alone: what is refused spoils nothing that came with it', async () => {
     const { 'observe.append': together } = worker();
