@@ -6,12 +6,15 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { day } from './day.js';
 import { liveness } from './liveness.js';
 import { jsonOf, linesOf, resultOf, type Asked, type Result, type Scenario } from './scenario.js';
 
 const scenarios: Readonly<Record<string, { readonly run: Scenario; readonly minutes: number; readonly runs: number }>> =
   {
     liveness: { run: liveness, minutes: 5, runs: 500 },
+    // As long as its runs take: minutes are not asked for.
+    day: { run: day, minutes: 0, runs: 200 },
   };
 const EXIT: Readonly<Record<Result, number>> = { pass: 0, fail: 1, INVALID: 3 };
 
