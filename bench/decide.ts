@@ -191,7 +191,11 @@ async function begin(database: OpenDatabase, deciders: Deciders, at: number): Pr
   const caller = { workflowId: `rok/bench/${at}`, temporalRunId: `bench-${at}` };
   const spec = { tenant: 'bench', agent: 'clerk', input: 'hello', actor: { local: 'alice' } };
   const uuid = await database.transaction((sql) =>
-    openRun(sql, deciders, caller, { spec, specText: JSON.stringify(spec), identity: identityOf(spec, caller, null) }),
+    openRun(sql, deciders, caller, {
+      spec,
+      specText: JSON.stringify(spec),
+      identity: identityOf(spec, caller, null, 'governedRun'),
+    }),
   );
   return { run: runIdOf(uuid), caller, step: 0 };
 }

@@ -10,6 +10,8 @@ CREATE TABLE decide.runs (
   workflow_id text NOT NULL UNIQUE CHECK (length(workflow_id) BETWEEN 1 AND 1000),
   -- The one Temporal execution that may act for this run; moved by continue-as-new and repair only.
   temporal_run_id text NOT NULL,
+  -- What it is the history of: ROK's own run of an agent, or somebody's own workflow. From Temporal, never from the spec.
+  kind text NOT NULL DEFAULT 'governedRun' CHECK (kind IN ('governedRun', 'own')),
   phase rok.phase NOT NULL,
   outcome rok.outcome,
   profile rok.profile NOT NULL,
@@ -24,6 +26,9 @@ CREATE TABLE decide.runs (
   run_deadline timestamptz NOT NULL,
   last_step rok.whole NOT NULL DEFAULT 0,
   detail text CHECK (length(detail) <= 2000),
+  -- Digest of the final answer's content, as the body gave it back: whatever an own workflow said, the judge says whether
+  -- it is one. Set with the outcome and never after.
+  answer text CHECK (length(answer) <= 128),
   opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   latched_at timestamptz,
   ended_at timestamptz,
@@ -43,7 +48,7 @@ CREATE INDEX runs_open ON decide.runs (opened_at) WHERE phase NOT IN ('COMPLETED
 CREATE INDEX runs_by_tenant ON decide.runs (tenant, opened_at DESC);
 GRANT SELECT, INSERT ON decide.runs TO rok_decide;
 -- What names a run is never changed; what happens to it is.
-GRANT UPDATE (temporal_run_id, phase, outcome, counters, run_deadline, last_step, detail, latched_at, ended_at)
+GRANT UPDATE (temporal_run_id, phase, outcome, counters, run_deadline, last_step, detail, answer, latched_at, ended_at)
   ON decide.runs TO rok_decide;
 
 -- The lifecycle once more, where no program can go round it.
@@ -70,10 +75,20 @@ END $$;
 COMMENT ON FUNCTION decide.guard_phase() IS 'Trigger of decide.runs; called by nobody.';
 CREATE TRIGGER guard_phase BEFORE UPDATE ON decide.runs FOR EACH ROW
   WHEN (OLD.phase <> NEW.phase OR OLD.outcome IS DISTINCT FROM NEW.outcome) EXECUTE FUNCTION decide.guard_phase();
+-- The answer comes with the outcome, in the same statement, or not at all.
+CREATE FUNCTION decide.keep_answer() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'the answer of a run is given when its outcome is latched' USING ERRCODE = '55000';
+END $$;
+COMMENT ON FUNCTION decide.keep_answer() IS 'Trigger of decide.runs; called by nobody.';
+CREATE TRIGGER keep_answer BEFORE UPDATE ON decide.runs FOR EACH ROW
+  WHEN (OLD.answer IS DISTINCT FROM NEW.answer AND (OLD.phase, NEW.phase) NOT IN
+    (('CREATED', 'FINALIZING'), ('AUTHORIZED', 'FINALIZING'), ('EXECUTING', 'FINALIZING')))
+  EXECUTE FUNCTION decide.keep_answer();
 -- A run begins at its beginning: the deciders' login cannot enter one that was never authorised, nor one that has ended.
 CREATE FUNCTION decide.guard_beginning() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF (NEW.phase, NEW.last_step, NEW.latched_at IS NULL) IS DISTINCT FROM ('CREATED', 0, true)
+  IF (NEW.phase, NEW.last_step, num_nonnulls(NEW.latched_at, NEW.answer)) IS DISTINCT FROM ('CREATED', 0, 0)
      AND NOT pg_has_role(session_user, 'rok_decide_owner', 'MEMBER') THEN
     RAISE EXCEPTION 'a run begins in phase CREATED, not in %', NEW.phase USING ERRCODE = '42501';
   END IF;

@@ -6,7 +6,7 @@ import { finalize, latch } from '../decide/close.js';
 import type { Caller } from '../decide/caller.js';
 import type { Deciders } from '../decide/deciders.js';
 import { openRun } from '../decide/open.js';
-import { identityOf, recordRefused } from '../decide/open-identity.js';
+import { identityOf, recordRefused, runKindOf } from '../decide/open-identity.js';
 import { readOpened } from '../decide/opened.js';
 import { repair } from '../decide/repair.js';
 import { access, hold, nudge, resolve } from '../decide/steer.js';
@@ -57,7 +57,8 @@ export function createDecideActivities({
   return {
     'decide.open': async (input) => {
       const opened = await act('decide.open', async (sql, caller) => {
-        const identity = identityOf(input.spec, caller, input.continuedFrom ?? null);
+        const kind = runKindOf(Context.current().info.workflowType);
+        const identity = identityOf(input.spec, caller, input.continuedFrom ?? null, kind);
         const request = { spec: input.spec, specText: JSON.stringify([input.spec]), identity };
         return readOpened(sql, await openRun(sql, deciders, caller, request), deciders.agents);
       });

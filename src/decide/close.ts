@@ -27,7 +27,7 @@ export async function latch(sql: Sql, deciders: Deciders, caller: Caller, reques
     outcomeDecision(sql, run),
     closingFacts(sql, run),
   ]);
-  const outcome = await latchRow(sql, run, row, request.outcome, request.detail);
+  const outcome = await latchRow(sql, run, row, request);
   if (known !== undefined) return { outcome, decision: known };
   if (isTerminal(row.phase)) return { outcome, decision: null };
   return decideOutcome(sql, deciders, run, { ...row, phase: 'FINALIZING', outcome }, facts);
@@ -39,13 +39,23 @@ const outcomeDecision = (sql: Sql, run: RunId) =>
     [uuidOf(run)],
   );
 
+/** An own workflow may give back anything, and the close must not fail on it: the judge says what is no answer. */
+const storableAnswer = (answer: unknown): string | null =>
+  answer === null || answer === undefined ? null : storable(typeof answer === 'string' ? answer : typeof answer, 128);
+
 /** Latched already: the first outcome stands. */
-export async function latchRow(sql: Sql, run: RunId, row: RunRow, outcome: Outcome, detail: string): Promise<Outcome> {
+export async function latchRow(
+  sql: Sql,
+  run: RunId,
+  row: RunRow,
+  { outcome, detail, answer }: Omit<LatchRequest, 'run'>,
+): Promise<Outcome> {
   const moved = transition({ phase: row.phase, outcome: row.outcome }, { type: 'latch', outcome });
   if (!moved.ok) return row.outcome ?? outcome;
   void sql.query(
-    'UPDATE decide.runs SET phase = $2, outcome = $3, detail = $4, latched_at = clock_timestamp() WHERE run_id = $1',
-    [uuidOf(run), moved.state.phase, outcome, storable(detail, 2000)],
+    `UPDATE decide.runs SET phase = $2, outcome = $3, detail = $4, answer = $5, latched_at = clock_timestamp()
+    WHERE run_id = $1`,
+    [uuidOf(run), moved.state.phase, outcome, storable(detail, 2000), storableAnswer(answer)],
   );
   for (const hold of await openHolds(sql, run)) await endHold(sql, run, hold, 'ended');
   return outcome;
@@ -121,7 +131,7 @@ export async function finalize(
   const { run } = request;
   const [row, open] = await Promise.all([lockRun(sql, run, caller), openWarrants(sql, run)]);
   if (!isTerminal(row.phase)) {
-    const outcome = await latchRow(sql, run, row, request.outcome, request.detail);
+    const outcome = await latchRow(sql, run, row, request);
     const moved = transition({ phase: 'FINALIZING', outcome }, { type: 'finalize' });
     if (!moved.ok) throw new RokError('run_closed', `the run cannot be finalized: ${moved.error}`);
     await settleAll(sql, deciders, run, open);

@@ -4,12 +4,18 @@ import type { Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
 import { NotThisHistory } from './run-row.js';
 
+/** ROK's own run of an agent, or somebody's own workflow: by the type that Temporal says the execution has. */
+export type RunKind = 'governedRun' | 'own';
+export const runKindOf = (workflowType: string | undefined): RunKind =>
+  workflowType === 'governedRun' ? 'governedRun' : 'own';
+
 export type OpenIdentity = {
   /** For a spec that does not parse: from the workflow id, else `unknown`. */
   readonly tenant: string;
   readonly agent: string;
   /** The predecessor's Temporal run id, when this execution continues it. */
   readonly continuedFrom: string | null;
+  readonly kind: RunKind;
 };
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -17,13 +23,14 @@ const nameOr = (value: unknown, other: string): string =>
   typeof value === 'string' && NAME.test(value) ? value : other;
 
 /** Best guess of tenant and agent for the records of a spec that may be anything. */
-export function identityOf(spec: unknown, caller: Caller, continuedFrom: string | null): OpenIdentity {
+export function identityOf(spec: unknown, caller: Caller, continuedFrom: string | null, kind: RunKind): OpenIdentity {
   const fields = typeof spec === 'object' && spec !== null ? (spec as Readonly<Record<string, unknown>>) : {};
   const [prefix, fromId] = caller.workflowId.split('/');
   return {
     tenant: nameOr(fields['tenant'], prefix === 'rok' ? nameOr(fromId, 'unknown') : 'unknown'),
     agent: nameOr(fields['agent'], 'unknown'),
     continuedFrom,
+    kind,
   };
 }
 

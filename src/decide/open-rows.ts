@@ -9,6 +9,7 @@ import type { Profile } from '../domain/profiles.js';
 import type { RunSpec } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
+import type { RunKind } from './open-identity.js';
 
 /** Who asked, as verified or as far as is known. */
 export type Claimant = {
@@ -26,6 +27,7 @@ export type NewRun = {
   readonly callerId: string | null;
   readonly profile: Profile;
   readonly specDigest: Digest;
+  readonly kind: RunKind;
   readonly claimant: Claimant;
   readonly labels: Readonly<Record<string, string>>;
   readonly limits: Limits;
@@ -38,8 +40,8 @@ export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<
   const contract = await declare(sql, run);
   void sql.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, caller_id, workflow_id, temporal_run_id, phase, profile, spec_digest,
-      agent_digest, actor, labels, limits, contract_digest, run_deadline)
-    VALUES ($1, $2, $3, $4, $5, $6, 'CREATED', $7, $8, $9, $10, $11, $12, $13, $14)`,
+      agent_digest, actor, labels, limits, contract_digest, run_deadline, kind)
+    VALUES ($1, $2, $3, $4, $5, $6, 'CREATED', $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
       run.uuid,
       run.tenant,
@@ -55,6 +57,7 @@ export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<
       JSON.stringify(run.limits),
       contract.digest,
       contract.run_deadline,
+      run.kind,
     ],
   );
   insertBeside(sql, caller, run);

@@ -44,6 +44,7 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
     callerId: spec?.id ?? null,
     profile,
     specDigest: digest(DIGEST_TAGS.spec, request.specText),
+    kind: request.identity.kind,
     claimant,
     labels: { ...agent?.labels, ...spec?.labels },
     limits,

@@ -38,7 +38,11 @@ export async function repair(
       [uuidOf(run), caller.temporalRunId, caller.workflowId],
     );
   }
-  const outcome = await latchRow(sql, run, row, 'forced', `repaired: ${reason}`);
+  const outcome = await latchRow(sql, run, row, {
+    outcome: 'forced',
+    detail: `repaired: ${reason}`,
+    answer: null,
+  });
   const { last_step: lastStep, grace_ms: graceMs } = await closeFacts(sql, run);
   return { adopted: true, tenant: row.tenant, agent: row.agent, outcome, lastStep, graceMs };
 }

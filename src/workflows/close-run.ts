@@ -4,6 +4,7 @@
  * sooner, at the first refusal.
  */
 import { log } from '@temporalio/workflow';
+import type { Digest } from '../domain/ids.js';
 import type { Outcome } from '../domain/phases.js';
 import type { Ending } from './ending.js';
 import type { GovernedRun } from './governed-state.js';
@@ -45,20 +46,20 @@ export async function closeRun(run: GovernedRun, ending: Ending, answer: RunResu
         lastStep: run.steps,
         countsEvents: true,
       },
-      ending,
+      { ...ending, answer },
     ),
   );
   showEnded(run.status);
   return { ...closed, detail: ending.detail, answer };
 }
 
-export async function close(run: Closing, ending: Ending): Promise<Closed> {
+export async function close(run: Closing, ending: Ending & { readonly answer: Digest | null }): Promise<Closed> {
   const budgetMs = run.graceMs / 2;
   const share = (name: keyof typeof SHARE): number => Math.max(LEAST_MS, Math.floor(budgetMs * SHARE[name]));
-  const { outcome: asked, detail } = ending;
+  const { outcome: asked, detail, answer } = ending;
 
   const latched = await within('latch', () =>
-    decideWithin(share('latch'))['decide.latch']({ run: run.run, outcome: asked, detail }),
+    decideWithin(share('latch'))['decide.latch']({ run: run.run, outcome: asked, detail, answer }),
   );
   const outcome: Outcome = latched?.outcome ?? asked;
   run.moved({ phase: 'FINALIZING', outcome });
@@ -75,7 +76,7 @@ export async function close(run: Closing, ending: Ending): Promise<Closed> {
   );
   const events = run.countsEvents ? { events: run.trace.noted + 1 } : {};
   run.trace.note('run.closing', 'run.closing', { outcome, ...events });
-  const end = { run: run.run, outcome, detail };
+  const end = { run: run.run, outcome, detail, answer };
   const final =
     (await within('trace', () => run.trace.finish(share('trace'), end))) ?? (await decide['decide.finalize'](end));
   run.moved({ phase: final.phase, outcome: final.outcome, spentMicros: final.spentMicros });

@@ -29,6 +29,6 @@ export async function repair(input: {
       lastStep: adopted.lastStep,
       countsEvents: false,
     },
-    { outcome: adopted.outcome, detail: `repaired: ${input.reason}` },
+    { outcome: adopted.outcome, detail: `repaired: ${input.reason}`, answer: null },
   );
 }

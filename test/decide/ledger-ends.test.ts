@@ -85,7 +85,7 @@ describe('a run that ends with calls in flight', () => {
         { unit: 'calls', spent: 0n, reserved: 4n, over: 0n },
         { unit: 'usd_micros', spent: 0n, reserved: 600n, over: 0n },
       ]);
-      const end = { run, outcome: outcome satisfies Outcome, detail: 'the end' };
+      const end = { run, outcome: outcome satisfies Outcome, detail: 'the end', answer: null };
       await rig.as((sql) => latch(sql, rig.deciders, caller, end));
       const final = await rig.as((sql) => finalize(sql, rig.deciders, caller, end));
       expect(final).toMatchObject({ outcome, spentMicros: '297', tokens: 297 });
@@ -153,7 +153,7 @@ describe('a backend that dies', () => {
     await redeemed(run, 1);
     await succeeded(run, 1, 50, 50);
     const request = await modelCall(rig, run, 2);
-    const end = { run, outcome: 'killed' as const, detail: 'the end' };
+    const end = { run, outcome: 'killed' as const, detail: 'the end', answer: null };
     const acts: readonly ((sql: Sql) => Promise<unknown>)[] = [
       (sql) => decideStep(sql, rig.deciders, caller, request),
       (sql) => finalize(sql, rig.deciders, caller, end),

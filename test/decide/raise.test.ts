@@ -120,7 +120,7 @@ describe('a raise', () => {
   it('of a run that is closing or has ended is refused', async () => {
     const opened = await rig.heldRun();
     await rig.as((sql) =>
-      latch(sql, rig.deciders, opened.caller, { run: opened.run, outcome: 'cancelled', detail: 'over' }),
+      latch(sql, rig.deciders, opened.caller, { run: opened.run, outcome: 'cancelled', detail: 'over', answer: null }),
     );
     expect(ruleOf(await rig.raise(opened, of(opened)))).toBe('access.state');
     const answer = await rig.decide.query<{ answer: object }>('SELECT decide.raise_budget($1, $2, $3) AS answer', [

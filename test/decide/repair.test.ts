@@ -51,7 +51,7 @@ describe('a repair', () => {
     expect(await state(run)).toEqual({ phase: 'FINALIZING', outcome: 'forced', temporal_run_id: caller.temporalRunId });
     // Asked again by the same execution: the same answer, and no second decision.
     expect(await asked(run, caller)).toEqual(answer);
-    await rig.as((sql) => latch(sql, rig.deciders, caller, { run, outcome: 'forced', detail: '' }));
+    await rig.as((sql) => latch(sql, rig.deciders, caller, { run, outcome: 'forced', detail: '', answer: null }));
     expect(await decisions(run)).toEqual([
       { step: 2, kind: 'run.repair', target: 'workflow_closed', effect: 'allow' },
       { step: 3, kind: 'run.outcome', target: 'forced', effect: 'allow' },

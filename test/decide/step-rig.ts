@@ -36,7 +36,7 @@ export async function createStepRig(agent: object = {}): Promise<StepRig> {
       const request = {
         spec: whole,
         specText: JSON.stringify(whole),
-        identity: identityOf(whole, caller, null),
+        identity: identityOf(whole, caller, null, 'governedRun'),
       };
       const opened = await as(async (sql) =>
         readOpened(sql, await openRun(sql, deciders, caller, request), deciders.agents),

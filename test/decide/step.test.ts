@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { finalize, latch } from '../../src/decide/close.js';
 import { NotThisHistory } from '../../src/decide/run-row.js';
 import { access } from '../../src/decide/steer.js';
-import { uuidOf, type RunId } from '../../src/domain/ids.js';
+import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';
 import { drift } from './ledger-rig.js';
 import { createStepRig, modelCall, skillCall, type StepRig } from './step-rig.js';
@@ -189,7 +189,7 @@ describe('decide.step', () => {
     const { run } = opened;
     await execute(run, 1, await rig.step(caller, await modelCall(rig, run, 1)), 50);
     await rig.step(caller, await modelCall(rig, run, 2));
-    const ended = { run, outcome: 'killed', detail: 'by \0 order \uD83D' } as const;
+    const ended = { run, outcome: 'killed', detail: 'by \0 order \uD83D', answer: 'no \0 digest' as Digest } as const;
     expect(await rig.as((sql) => latch(sql, rig.deciders, caller, ended))).toEqual({
       outcome: 'killed',
       decision: { step: 3, attempt: 1 },
@@ -199,6 +199,11 @@ describe('decide.step', () => {
       decision: { step: 3, attempt: 1 },
     });
     expect(effectOf(await rig.step(caller, await modelCall(rig, run, 3)))).toBe('closed');
+    const answered = () => rig.decide.query('SELECT answer FROM decide.runs WHERE run_id = $1', [uuidOf(run)]);
+    expect(await answered()).toEqual([{ answer: 'no \uFFFD digest' }]);
+    await expect(
+      rig.decide.query('UPDATE decide.runs SET answer = NULL WHERE run_id = $1', [uuidOf(run)]),
+    ).rejects.toThrow('the answer of a run is given when its outcome is latched');
     const final = await rig.as((sql) => finalize(sql, rig.deciders, caller, ended));
     expect(final).toEqual({
       phase: 'FAILED',

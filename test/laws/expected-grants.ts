@@ -35,7 +35,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'decide.reservations': 'SELECT',
     'decide.rollouts': 'SELECT INSERT',
     'decide.runs':
-      'SELECT INSERT UPDATE(temporal_run_id,phase,outcome,counters,run_deadline,last_step,detail,latched_at,ended_at)',
+      'SELECT INSERT UPDATE(temporal_run_id,phase,outcome,counters,run_deadline,last_step,detail,answer,latched_at,ended_at)',
     'decide.snapshots': 'SELECT INSERT',
     'decide.tenants': 'SELECT',
     'decide.v_accounts': 'SELECT',

@@ -43,6 +43,13 @@ describe('a governed run of the refund desk', () => {
     });
   });
 
+  it('keeps what kind of workflow it was, and the digest of its answer', async () => {
+    const rows = await rig.stack.admin.query('SELECT kind, answer FROM decide.v_runs WHERE run_id = $1', [
+      uuidOf(result.run),
+    ]);
+    expect(rows).toEqual([{ kind: 'governedRun', answer: result.answer }]);
+  });
+
   it('really refunded what was allowed and approved, and nothing else', async () => {
     const refunds = await rig.stack.admin.query('SELECT order_id, amount_cents FROM shop.refunds ORDER BY order_id');
     expect(refunds).toEqual([

@@ -118,7 +118,13 @@ export type AccessAnswer =
     }
   | { readonly allowed: false; readonly actor: string; readonly reason: Reason };
 
-export type LatchRequest = { readonly run: RunId; readonly outcome: Outcome; readonly detail: string };
+/** `answer` is the digest of the final answer's content, where the body gave one. */
+export type LatchRequest = {
+  readonly run: RunId;
+  readonly outcome: Outcome;
+  readonly detail: string;
+  readonly answer: Digest | null;
+};
 /** `decision` is the `run.outcome` decision; null where the run was final before one was made. */
 export type LatchAnswer = {
   readonly outcome: Outcome;
