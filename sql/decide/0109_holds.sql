@@ -19,6 +19,8 @@ CREATE TABLE decide.holds (
   resolution text CHECK (resolution IN ('approved', 'rejected', 'resumed', 'raised', 'timed_out', 'ended')),
   PRIMARY KEY (run_id, hold),
   UNIQUE (run_id, step, attempt),
+  -- What decide.approval_uses references.
+  UNIQUE (run_id, hold, step),
   CHECK ((resolved_at IS NULL) = (resolution IS NULL))
 );
 CREATE INDEX holds_open ON decide.holds (until) WHERE resolved_at IS NULL;

@@ -1,6 +1,19 @@
 -- The only way an attempt begins.
 SET ROLE rok_decide_owner;
 
+-- Whether this very action of the step was approved and every such approval served an attempt that succeeded.
+CREATE FUNCTION decide.approval_is_used_up(p_run uuid, p_step integer, p_action_digest text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = decide, pg_temp AS $$
+  SELECT coalesce(bool_and(EXISTS (
+    SELECT FROM decide.approval_uses u
+    CROSS JOIN LATERAL (SELECT t.status FROM execute.v_results t
+      WHERE t.run_id = u.run_id AND t.step = u.step AND t.attempt = u.attempt OFFSET 0) t
+    WHERE u.run_id = h.run_id AND u.hold = h.hold AND t.status = 'succeeded')), false)
+  FROM decide.holds h
+  WHERE h.run_id = p_run AND h.step = p_step AND h.action_digest = p_action_digest AND h.resolution = 'approved'
+$$;
+COMMENT ON FUNCTION decide.approval_is_used_up(uuid, integer, text) IS 'Asked by decide.redeem_together; called by nobody else.';
+
 -- Redeem inserts the attempt in its own transaction; the executor's login cannot.
 -- Of several runs at once, so that a statement and a commit serve them all. p_asks: [{run, step, attempt, action_digest, nonce}],
 -- one to a run. A run that somebody else holds is answered `busy` instead of waited for, so that nobody waits for a stranger's
@@ -28,6 +41,7 @@ BEGIN
       WHEN w.action_digest IS DISTINCT FROM k.action_digest THEN 'digest_mismatch'
       WHEN clock_timestamp() >= w.not_after THEN 'warrant_expired'
       WHEN EXISTS (SELECT FROM decide.halts_over(r.tenant, r.agent)) THEN 'halted'
+      WHEN decide.approval_is_used_up(k.run, k.step, k.action_digest) THEN 'approval_used'
       ELSE 'redeem' END AS answer
     FROM ROWS FROM (jsonb_to_recordset(p_asks) AS (run uuid, step integer, attempt integer, action_digest text, nonce uuid))
       WITH ORDINALITY AS k (run, step, attempt, action_digest, nonce, ask)
@@ -40,6 +54,11 @@ BEGIN
   ), begun AS (
     INSERT INTO execute.attempts (run_id, step, attempt, action_digest, effect, nonce)
     SELECT s.run, s.step, s.attempt, s.action_digest, 'allow', s.nonce FROM said s WHERE s.answer = 'redeem'
+  ), used AS (
+    INSERT INTO decide.approval_uses (run_id, hold, step, attempt)
+    SELECT s.run, h.hold, s.step, s.attempt FROM said s CROSS JOIN LATERAL (SELECT h.hold FROM decide.holds h
+      WHERE h.run_id = s.run AND h.step = s.step AND h.action_digest = s.action_digest AND h.resolution = 'approved' OFFSET 0) h
+    WHERE s.answer = 'redeem'
   )
   SELECT s.ask::integer, CASE s.answer WHEN 'redeem' THEN 'ok' ELSE s.answer END FROM said s;
 END $$;

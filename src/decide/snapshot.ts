@@ -29,7 +29,7 @@ export const NO_COUNTERS: Counters = {
 /** A call that came back: its request digest, and its content's digest or how it failed. */
 export type PastCall = { readonly request: string; readonly result: string };
 
-/** A hold of this very action that has ended. */
+/** A hold of this very action that has ended: of this step while no attempt of it succeeded; a rejection, of any step. */
 export type PastHold = {
   readonly hold: number;
   readonly reason: string;
@@ -100,7 +100,7 @@ export type Snapshot = {
   readonly counters: Counters;
   readonly halted: boolean;
   readonly pastHolds: readonly PastHold[];
-  /** Authorities that approved something in this run, in order of name. */
+  /** Authorities that approved this very action of this step, in order of name. */
   readonly approvals: readonly string[];
   /** The last calls of earlier turns, the newest first. */
   readonly recent: readonly PastCall[];

@@ -18,7 +18,7 @@ export type StepFacts = {
     readonly snapshot_digest: Digest;
   };
   readonly past_holds: readonly PastHold[];
-  /** Authorities that approved something in this run, in order of name. */
+  /** Authorities that approved this very action of this step, in order of name. */
   readonly approvals: readonly string[];
   readonly recent: readonly PastCall[];
   readonly rechecked: boolean;
@@ -99,12 +99,24 @@ const RECENT = `(SELECT coalesce(jsonb_agg(jsonb_build_object('request', l.reque
           AND d.kind = CASE WHEN coalesce(r.counters -> 'skillCalls', '{}') = '{}' THEN 'model.call' ELSE 'skill.call' END
         ORDER BY d.step DESC, d.attempt DESC LIMIT coalesce((r.limits ->> 'noProgress')::int, 5)) l)`;
 
+/**
+ * An answer counts for the step that it was given to, until an attempt of that step succeeded. Only what was rejected stays so
+ * for the whole run. A step's first attempt was asked nobody about.
+ */
+const answersOf = (brings: Brings): string =>
+  brings.attempts
+    ? `h.step = $2 AND NOT EXISTS (SELECT FROM execute.v_results t WHERE t.run_id = h.run_id AND t.step = h.step
+        AND t.attempt >= h.attempt AND t.attempt < $3 AND t.status = 'succeeded')`
+    : 'false';
+
 /** Of all holds that ended; in no order, which is cheaper made here. */
-const HOLDS = `SELECT
+const holdsOf = (brings: Brings): string => `SELECT
     coalesce(jsonb_agg(jsonb_build_object('hold', h.hold, 'reason', h.reason, 'authority', h.authority,
-      'resolution', h.resolution, 'onTimeout', h.on_timeout)) FILTER (WHERE h.action_digest = $4), '[]') AS past_holds,
+      'resolution', h.resolution, 'onTimeout', h.on_timeout))
+      FILTER (WHERE h.action_digest = $4 AND (h.resolution = 'rejected' OR (${answersOf(brings)}))), '[]') AS past_holds,
     coalesce(jsonb_object_agg(h.authority, true)
-      FILTER (WHERE h.resolution = 'approved' AND h.reason = 'APPROVAL_REQUIRED'), '{}') AS approvals,
+      FILTER (WHERE h.resolution = 'approved' AND h.reason = 'APPROVAL_REQUIRED' AND h.action_digest = $4
+        AND ${answersOf(brings)}), '{}') AS approvals,
     max(h.step) FILTER (WHERE h.resolution = 'approved' AND h.reason = 'NO_PROGRESS') AS progress_from
   FROM decide.holds h WHERE h.run_id = r.run_id AND h.resolved_at IS NOT NULL`;
 
@@ -125,7 +137,7 @@ const textFor = (brings: Brings): string =>
     ${brings.context ? CONTEXT : NO_CONTEXT},
     (SELECT a.spent::text FROM decide.accounts a WHERE a.scope = 'run' AND a.subject = r.run_id::text AND a.unit = 'usd_micros') AS spent_micros,
     (SELECT b.cap::text FROM decide.budgets b WHERE b.scope = 'run' AND b.subject = r.run_id::text AND b.unit = 'usd_micros') AS cap_micros
-  FROM decide.runs r CROSS JOIN LATERAL (${HOLDS}) h WHERE r.run_id = $1`;
+  FROM decide.runs r CROSS JOIN LATERAL (${holdsOf(brings)}) h WHERE r.run_id = $1`;
 
 const texts = new Map<number, string>();
 function statementFor(brings: Brings): string {
