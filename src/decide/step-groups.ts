@@ -28,8 +28,11 @@ import {
   type Weighed,
 } from './weighing.js';
 
-/** One transaction carries this many at most, and one is under way: more would be smaller, and wait for each other's accounts. */
-export const STEP_GROUPS = { groups: 1, items: 16 } as const;
+/**
+ * One transaction carries this many at most, and one is under way: more would be smaller, and wait for each other's accounts.
+ * One that is stuck holds up the next for a moment only, and is given up before the activity is that asked for it (3 s).
+ */
+export const STEP_GROUPS = { groups: 1, items: 16, late: { afterMs: 250, atMost: 4 }, deadlineMs: 2_500 } as const;
 
 export type AskedStep = { readonly caller: Caller; readonly request: StepRequest };
 /** Null: it has to be decided by itself. */
@@ -38,9 +41,9 @@ export type DecideInGroup = (step: AskedStep) => Promise<StepAnswer | null>;
 export function openStepGroups(database: Database, deciders: Deciders): DecideInGroup {
   const inGroup = inGroups<AskedStep, StepAnswer | null>(
     { ...STEP_GROUPS, keyOf: ({ request }) => request.run },
-    async (steps) => {
+    async (steps, signal) => {
       try {
-        return await database.transaction((sql) => decideTogether(sql, deciders, steps));
+        return await database.transaction((sql) => decideTogether(sql, deciders, steps), { signal });
       } catch {
         // Nothing of it was kept. Whose fault it was shows when each is decided by itself.
         return steps.map(() => null);

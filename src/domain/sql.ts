@@ -16,5 +16,7 @@ export interface Database extends Sql {
    * where it fails; when `signal` aborts, the connection is destroyed and the call rejects at once.
    */
   transaction<T>(work: (sql: Sql) => Promise<T>, options?: { readonly signal?: AbortSignal }): Promise<T>;
+  /** The same, but when `signal` aborts, what is under way is given up with its connection, and nothing new is begun. */
+  until(signal: AbortSignal): Database;
   close(): Promise<void>;
 }

@@ -4,11 +4,11 @@
  */
 import { inGroups } from '../domain/grouping.js';
 import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
-import type { Sql } from '../domain/sql.js';
+import type { Database, Sql } from '../domain/sql.js';
 import { mayHaveHappened } from './try-again.js';
 
-/** One statement is under way, and what comes meanwhile is the next: more would be smaller. */
-const BOUNDS = { groups: 1, items: 16 } as const;
+/** One statement is under way, and what comes meanwhile is the next: more would be smaller. One that is stuck holds up nobody. */
+const BOUNDS = { groups: 1, items: 16, late: { afterMs: 250, atMost: 4 }, deadlineMs: 4_000 } as const;
 
 export type RedeemAsk = {
   readonly run: RunId;
@@ -21,10 +21,10 @@ export type RedeemAsk = {
 /** `ok`, or why not. */
 export type Redeem = (ask: RedeemAsk) => Promise<string | undefined>;
 
-export function openRedeems(sql: Sql): Redeem {
-  const inGroup = inGroups<RedeemAsk, string>({ ...BOUNDS, keyOf: ({ run }) => run }, async (asks) => {
+export function openRedeems(database: Database): Redeem {
+  const inGroup = inGroups<RedeemAsk, string>({ ...BOUNDS, keyOf: ({ run }) => run }, async (asks, signal) => {
     try {
-      return await redeemTogether(sql, asks);
+      return await redeemTogether(database.until(signal), asks);
     } catch (error) {
       // Whoever asked decides about another try, and has to know that this one may have held.
       if (mayHaveHappened(error)) throw error;
@@ -34,7 +34,7 @@ export function openRedeems(sql: Sql): Redeem {
   });
   return async (ask) => {
     const said = await inGroup(ask);
-    return said === BUSY ? redeemAlone(sql, ask) : said;
+    return said === BUSY ? redeemAlone(database, ask) : said;
   };
 }
 

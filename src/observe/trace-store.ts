@@ -6,32 +6,35 @@
 import { inGroups } from '../domain/grouping.js';
 import { asDigest, uuidOf, type RunId } from '../domain/ids.js';
 import type { Appended } from '../domain/protocol/observe.js';
-import type { Sql } from '../domain/sql.js';
+import type { Database, Sql } from '../domain/sql.js';
 import type { EncodedEvent } from './trace-facade.js';
 
 /** Statements under way at once, and what one carries at most, so that no statement runs into its timeout. */
 const GROUPS = 3;
 const GROUP_BOUNDS = { appends: 16, events: 256 } as const;
+/** One that is stuck holds up nobody, and is given up before the activity is that asked for it (3 s). */
+const TIMES = { late: { afterMs: 250, atMost: 2 * GROUPS }, deadlineMs: 2_500 } as const;
 
 /** Idempotent by event id; answers the head as it stands then. What fails, fails alone. */
 export type AppendToTrace = (run: RunId, events: readonly EncodedEvent[]) => Promise<Appended>;
 
 type Append = { readonly run: RunId; readonly events: readonly EncodedEvent[] };
 
-export function openTraceStore(sql: Sql): AppendToTrace {
+export function openTraceStore(database: Database): AppendToTrace {
   const append = inGroups<Append, Appended>(
     {
       groups: GROUPS,
+      ...TIMES,
       items: GROUP_BOUNDS.appends,
       weight: { of: (one) => one.events.length, atMost: GROUP_BOUNDS.events },
     },
-    async (group) => {
+    async (group, signal) => {
       try {
-        return await keep(sql, group);
+        return await keep(database.until(signal), group);
       } catch (error) {
         if (group.length === 1) throw error;
         // One of them spoiled it for all, and nothing of it was kept.
-        return group.map(async (one) => headAt(await appendAll(sql, [one]), 0, one.run));
+        return group.map(async (one) => headAt(await appendAll(database, [one]), 0, one.run));
       }
     },
   );

@@ -2,11 +2,12 @@
  * Pools, one per login. Deliberately knows no table: statements belong to the powers, which get a `Database` handed in.
  */
 import pg from 'pg';
-import type { Database, Row } from '../domain/sql.js';
+import type { Database, Row, Sql } from '../domain/sql.js';
 import { columnTypes } from './column-types.js';
 import { limitsOf, looksUpByKey, roleOf, type Login, type LoginLimits } from './login.js';
 import { placeOf, sqlState, toStartError } from './postgres-error.js';
-import { inTransaction, sqlOn } from './transaction.js';
+import { closePool, distrustIdle } from './silence.js';
+import { inTransaction, queryOnce } from './transaction.js';
 
 export interface OpenOptions extends Partial<LoginLimits> {
   /** Whose rights to work with; without it, those of the URL's user, without limits: for migrations and tests. */
@@ -24,7 +25,14 @@ export interface OpenDatabase extends Database {
   readonly place: string;
 }
 
-const unlimited: LoginLimits = { statementTimeoutMs: 0, lockTimeoutMs: 0, idleInTransactionTimeoutMs: 0 };
+const unlimited: LoginLimits = {
+  statementTimeoutMs: 0,
+  lockTimeoutMs: 0,
+  idleInTransactionTimeoutMs: 0,
+  answerTimeoutMs: 0,
+};
+/** A peer that is gone answers no probe: the kernel ends the connection some ten seconds later. */
+const KEEPALIVE_MS = 10_000;
 
 /** Opens a pool and one connection in it, so that a wrong URL, password or login shows now. Throws a StartError (exit 9). */
 export async function openDatabase(url: string, options: OpenOptions): Promise<OpenDatabase> {
@@ -35,24 +43,32 @@ export async function openDatabase(url: string, options: OpenOptions): Promise<O
   // A connection that breaks while idle or between statements is replaced; the statement that needs it gets the error.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
+  distrustIdle(pool);
+  const close = closePool(pool);
   try {
     await untilStarted(() => pool.query('SELECT'), options.connectTimeoutMs ?? 5_000);
   } catch (error) {
-    await pool.end();
+    await close();
     throw toStartError(error, url, login);
   }
+  return { login, sharedLogin, place: placeOf(url), ...databaseOn(pool, close, undefined) };
+}
+
+function databaseOn(pool: pg.Pool, close: () => Promise<void>, until: AbortSignal | undefined): Database {
+  const both = (signal: AbortSignal | undefined): AbortSignal | undefined =>
+    until === undefined || signal === undefined ? (until ?? signal) : AbortSignal.any([until, signal]);
   return {
-    login,
-    sharedLogin,
-    place: placeOf(url),
-    query: <R extends object = Row>(text: string, values?: readonly unknown[]) => sqlOn(pool).query<R>(text, values),
-    transaction: (work, { signal } = {}) => inTransaction(pool, work, signal),
-    close: () => pool.end(),
+    query: <R extends object = Row>(text: string, values?: readonly unknown[]) =>
+      queryOnce<R>(pool, text, values, until),
+    transaction: <T>(work: (sql: Sql) => Promise<T>, { signal }: { readonly signal?: AbortSignal } = {}) =>
+      inTransaction(pool, work, both(signal)),
+    until: (signal) => databaseOn(pool, close, both(signal)),
+    close,
   };
 }
 
 function poolConfig(url: string, options: OpenOptions, become: string | undefined): pg.PoolConfig {
-  const { statementTimeoutMs, lockTimeoutMs, idleInTransactionTimeoutMs } = {
+  const { statementTimeoutMs, lockTimeoutMs, idleInTransactionTimeoutMs, answerTimeoutMs } = {
     ...(options.login === undefined ? unlimited : limitsOf(options.login)),
     ...options,
   };
@@ -82,6 +98,9 @@ function poolConfig(url: string, options: OpenOptions, become: string | undefine
     pipeline: true,
     max: options.max ?? 10,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_MS,
+    // Pipelined, a statement that is not answered in time takes its connection with it.
+    query_timeout: answerTimeoutMs,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
   };
 }

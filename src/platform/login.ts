@@ -16,18 +16,24 @@ export interface LoginLimits {
   readonly statementTimeoutMs: number;
   readonly lockTimeoutMs: number;
   readonly idleInTransactionTimeoutMs: number;
+  /** How long the client waits for an answer: the server's own limits say nothing where the connection is silent. */
+  readonly answerTimeoutMs: number;
 }
 
-// A local activity has 3 s: a statement must have failed before its connection is destroyed under it.
+// A local activity has 3 s: a statement must have failed before its connection is destroyed under it, first by the server's
+// word, and where that does not come by the client's patience.
 const inTheWayOfARun: LoginLimits = {
   statementTimeoutMs: 2_000,
   lockTimeoutMs: 1_000,
   idleInTransactionTimeoutMs: 5_000,
+  answerTimeoutMs: 2_500,
 };
 const besideTheRuns: LoginLimits = {
   statementTimeoutMs: 30_000,
   lockTimeoutMs: 30_000,
-  idleInTransactionTimeoutMs: 30_000,
+  // Whoever is idle for longer has lost its connection, and keeps locks from the others.
+  idleInTransactionTimeoutMs: 5_000,
+  answerTimeoutMs: 32_000,
 };
 
 const limits: Readonly<Record<Login, LoginLimits>> = {

@@ -1,9 +1,9 @@
 /**
- * One transaction on one pooled connection. Deliberately without retries: whoever calls knows whether its key makes a
- * second try safe.
+ * Statements and transactions on one pooled connection, given up with it when a signal aborts. Deliberately without retries:
+ * whoever calls knows whether its key makes a second try safe.
  */
 import { createHash } from 'node:crypto';
-import type { Pool, PoolClient } from 'pg';
+import pg from 'pg';
 import type { Sql } from '../domain/sql.js';
 import { sqlState } from './postgres-error.js';
 
@@ -20,45 +20,135 @@ function nameOf(text: string): string | undefined {
   return name;
 }
 
-export function sqlOn(client: Pick<PoolClient, 'query'>): Sql {
+/** @param failed told at once, before any promise is: a value that cannot be sent fails while the statement is given */
+function sqlOn(client: Pick<pg.PoolClient, 'query'>, failed: (error: Error) => void = () => undefined): Sql {
   return {
-    async query<R extends object>(text: string, values: readonly unknown[] = []) {
+    query<R extends object>(text: string, values: readonly unknown[] = []) {
       // Without values it may be several statements, which have no name.
       const name = values.length === 0 ? undefined : nameOf(text);
-      const { rows } = await client.query<R>({ text, values: [...values], ...(name === undefined ? {} : { name }) });
-      return rows;
+      return new Promise<readonly R[]>((resolve, reject) => {
+        client.query<R>(
+          { text, values: [...values], ...(name === undefined ? {} : { name }) },
+          // The driver's types say that there always is a result.
+          (error: Error | null | undefined, result) => {
+            if (error === null || error === undefined) {
+              resolve(result.rows);
+              return;
+            }
+            failed(error);
+            reject(error);
+          },
+        );
+      }).catch((error: unknown) => {
+        // The driver's own leads to its socket; this one leads to who asked.
+        if (error instanceof Error) Error.captureStackTrace(error);
+        throw error;
+      });
     },
   };
 }
 
-export async function inTransaction<T>(
-  pool: Pool,
+/** One statement by itself. */
+export const queryOnce = <R extends object>(
+  pool: pg.Pool,
+  text: string,
+  values: readonly unknown[] | undefined,
+  signal: AbortSignal | undefined,
+): Promise<readonly R[]> =>
+  onConnection(
+    pool,
+    signal,
+    (client) => sqlOn(client).query<R>(text, values),
+    (client, error) => {
+      client.release(error instanceof Error ? error : true);
+    },
+  );
+
+export function inTransaction<T>(
+  pool: pg.Pool,
   work: (sql: Sql) => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
+  let unsent: Noting['unsent'] = () => undefined;
+  return onConnection(
+    pool,
+    signal,
+    (client) => {
+      const noted = noting(client);
+      ({ unsent } = noted);
+      return run(client, work, noted, () => signal?.aborted === true);
+    },
+    async (client) => {
+      // The driver takes a statement for prepared whose values it could not send: the connection is of no more use.
+      if (unsent() === undefined) await rollBack(client);
+      else destroy(client);
+    },
+  );
+}
+
+/** @param failed leaves the connection, or what is left of it, to the pool */
+async function onConnection<T>(
+  pool: pg.Pool,
+  signal: AbortSignal | undefined,
+  work: (client: pg.PoolClient) => Promise<T>,
+  failed: (client: pg.PoolClient, error: unknown) => Promise<void> | void,
+): Promise<T> {
   signal?.throwIfAborted();
-  const client = await pool.connect();
   const aborted = abortion(signal);
   try {
-    const result = await Promise.race([run(client, work, () => signal?.aborted === true), aborted.promise]);
-    client.release();
-    return result;
-  } catch (error) {
-    if (signal?.aborted === true) destroy(client);
-    else await rollBack(client);
-    throw error;
+    const client = await connected(pool, aborted.promise);
+    try {
+      const result = await Promise.race([work(client), aborted.promise]);
+      client.release();
+      return result;
+    } catch (error) {
+      if (signal?.aborted === true) destroy(client);
+      else await failed(client, error);
+      throw error;
+    }
   } finally {
     aborted.forget();
   }
 }
 
-async function run<T>(client: PoolClient, work: (sql: Sql) => Promise<T>, isAborted: () => boolean): Promise<T> {
+async function connected(pool: pg.Pool, aborted: Promise<never>): Promise<pg.PoolClient> {
+  for (;;) {
+    const client = await unlessAborted(pool.connect(), aborted);
+    // The pool does not know yet of one that was ended while it lay idle.
+    if (!client.connection.stream.destroyed) return client;
+    client.release(true);
+  }
+}
+
+async function unlessAborted(connecting: Promise<pg.PoolClient>, aborted: Promise<never>): Promise<pg.PoolClient> {
+  try {
+    return await Promise.race([connecting, aborted]);
+  } catch (error) {
+    // One that comes after all is somebody else's.
+    connecting.then(
+      (client) => {
+        client.release();
+      },
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
+async function run<T>(
+  client: pg.PoolClient,
+  work: (sql: Sql) => Promise<T>,
+  { sql, latest, unsent }: Noting,
+  isAborted: () => boolean,
+): Promise<T> {
   // Pipelined: BEGIN travels with the first statement, which saves a round trip on every transaction.
   const begun = client.query('BEGIN');
   begun.catch(() => undefined);
-  const { sql, latest } = noting(sqlOn(client));
   const result = await work(sql);
   if (isAborted()) throw new Error('aborted before commit');
+  // The server knows nothing of it and would commit the rest.
+  const failure = unsent();
+  if (failure !== undefined) throw failure;
   const committed = client.query('COMMIT');
   committed.catch(() => undefined);
   await begun;
@@ -70,13 +160,19 @@ async function run<T>(client: PoolClient, work: (sql: Sql) => Promise<T>, isAbor
   return result;
 }
 
+type Noting = { readonly sql: Sql; readonly latest: () => Promise<unknown>; readonly unsent: () => Error | undefined };
+
 /**
  * Statements of one connection are run in order: when the latest is through, all are. After one that failed, all others are
- * refused; who waited only for those is told of the first.
+ * refused; who waited only for those is told of the first. What failed without the server's word was perhaps never sent.
  */
-function noting(inner: Sql): { readonly sql: Sql; readonly latest: () => Promise<unknown> } {
+function noting(client: pg.PoolClient): Noting {
   let latest: Promise<unknown> = Promise.resolve();
   let first: unknown;
+  let unsent: Error | undefined;
+  const inner = sqlOn(client, (error) => {
+    if (!(error instanceof pg.DatabaseError)) unsent ??= error;
+  });
   const sql: Sql = {
     query(text, values) {
       const asked = inner.query<never>(text, values).catch((error: unknown) => {
@@ -89,7 +185,7 @@ function noting(inner: Sql): { readonly sql: Sql; readonly latest: () => Promise
       return asked;
     },
   };
-  return { sql, latest: () => latest };
+  return { sql, latest: () => latest, unsent: () => unsent };
 }
 
 function abortion(signal: AbortSignal | undefined): { readonly promise: Promise<never>; forget(): void } {
@@ -115,12 +211,12 @@ function abortion(signal: AbortSignal | undefined): { readonly promise: Promise<
 }
 
 /** A pipelined connection would otherwise wait for the answers of what it has sent. The server rolls back. */
-function destroy(client: PoolClient): void {
+function destroy(client: pg.PoolClient): void {
   client.connection.stream.destroy();
   client.release(true);
 }
 
-async function rollBack(client: PoolClient): Promise<void> {
+async function rollBack(client: pg.PoolClient): Promise<void> {
   try {
     await client.query('ROLLBACK');
     client.release();

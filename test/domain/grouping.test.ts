@@ -1,11 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { inGroups } from '../../src/domain/grouping.js';
 
+type Late = { readonly afterMs: number; readonly atMost: number };
 type Item = { readonly name: string; readonly key?: string; readonly weight?: number };
 
 /** Sends nothing until it is let go. */
-function gate(bounds: { readonly groups: number; readonly items: number }) {
+function gate(given: {
+  readonly groups: number;
+  readonly items: number;
+  readonly late?: Late;
+  readonly deadlineMs?: number;
+}) {
+  const bounds = { late: { afterMs: 60_000, atMost: 9 }, deadlineMs: 60_000, ...given };
   const sent: string[][] = [];
+  const givenUp: string[] = [];
   const waiting: (() => void)[] = [];
   const ask = inGroups<Item, string>(
     {
@@ -13,8 +21,9 @@ function gate(bounds: { readonly groups: number; readonly items: number }) {
       keyOf: ({ name, key }) => key ?? name,
       weight: { of: ({ weight }) => weight ?? 1, atMost: 10 },
     },
-    async (items) => {
+    async (items, signal) => {
       sent.push(items.map(({ name }) => name));
+      signal.addEventListener('abort', () => givenUp.push(...items.map(({ name }) => name)));
       await new Promise<void>((go) => waiting.push(go));
       if (items.some(({ name }) => name === 'thrown')) throw new Error('spoiled');
       return items.map(({ name }) => (name === 'bad' ? Promise.reject(new Error('bad')) : `${name}!`));
@@ -24,7 +33,7 @@ function gate(bounds: { readonly groups: number; readonly items: number }) {
     waiting.shift()?.();
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { ask, sent, letGo };
+  return { ask, sent, letGo, givenUp };
 }
 
 describe('inGroups', () => {
@@ -71,5 +80,30 @@ describe('inGroups', () => {
     const after = ask({ name: 'z' });
     await letGo();
     expect(await after).toBe('z!');
+  });
+
+  it('leaves a group behind that is late, but not more than so many', async () => {
+    const { ask, sent, letGo } = gate({ groups: 1, items: 1, late: { afterMs: 20, atMost: 3 } });
+    const answers = Promise.all(['a', 'b', 'c', 'd'].map((name) => ask({ name })));
+    expect(sent).toEqual([['a']]);
+    while (sent.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(sent).toEqual([['a'], ['b'], ['c']]);
+    // Timers of one length fire in the order in which they were set: this one after that of the third group.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(sent).toHaveLength(3);
+    await letGo();
+    expect(sent).toEqual([['a'], ['b'], ['c'], ['d']]);
+    for (let at = 0; at < 3; at += 1) await letGo();
+    expect(await answers).toEqual(['a!', 'b!', 'c!', 'd!']);
+  });
+
+  it('gives up what is not answered by its deadline, says so to whoever sends, and goes on', async () => {
+    const { ask, sent, givenUp } = gate({ groups: 1, items: 9, deadlineMs: 30 });
+    const stuck = ask({ name: 'stuck' });
+    const next = ask({ name: 'next' });
+    await expect(stuck).rejects.toThrow('not answered within 30 ms');
+    expect(givenUp).toEqual(['stuck']);
+    await expect(next).rejects.toThrow('not answered within 30 ms');
+    expect(sent).toEqual([['stuck'], ['next']]);
   });
 });
