@@ -23,6 +23,12 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.strays FOR EACH STATEMENT EX
 CREATE VIEW audit.v_strays AS SELECT * FROM audit.strays;
 GRANT SELECT ON audit.v_strays TO rok_audit, rok_decide, rok_decide_owner, rok_read;
 
+CREATE FUNCTION audit.stray_finding(p_stray audit.strays) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT jsonb_build_object('code', 'NO_CONTRACT', 'blocking', true, 'subject', p_stray.workflow_id,
+    'detail', 'the execution ' || p_stray.temporal_run_id || ' never opened a run')
+$$;
+COMMENT ON FUNCTION audit.stray_finding(audit.strays) IS 'What is said of a stray; for audit''s own functions.';
+
 CREATE FUNCTION audit.judge_strays(p_limit integer) RETURNS TABLE (run_id uuid, revision integer, status text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp AS $$
 #variable_conflict use_column
@@ -35,7 +41,7 @@ BEGIN
     ORDER BY s.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED) p;
   RETURN QUERY
   WITH known AS (
-    SELECT s.run_id, s.workflow_id, s.temporal_run_id,
+    SELECT s.run_id, audit.stray_finding(s) AS finding,
            EXISTS (SELECT FROM decide.v_runs r JOIN decide.v_histories h ON h.run_id = r.run_id
              WHERE r.workflow_id = s.workflow_id AND h.temporal_run_id = s.temporal_run_id)
            OR EXISTS (SELECT FROM decide.v_refused_histories h
@@ -46,8 +52,7 @@ BEGIN
     FROM known k WHERE s.run_id = k.run_id
   )
   INSERT INTO audit.verdicts (run_id, revision, status, findings, facts, judged_at)
-    SELECT k.run_id, 1, 'INCOMPLETE', jsonb_build_array(jsonb_build_object('code', 'NO_CONTRACT', 'blocking', true,
-             'subject', k.workflow_id, 'detail', 'the execution ' || k.temporal_run_id || ' never opened a run')), '{}', v_now
+    SELECT k.run_id, 1, 'INCOMPLETE', jsonb_build_array(k.finding), '{}', v_now
     FROM known k WHERE NOT k.opened
     RETURNING run_id, revision, status;
 END $$;

@@ -5,7 +5,7 @@
 import { digest, DIGEST_TAGS } from '../domain/digest.js';
 import type { Digest } from '../domain/ids.js';
 
-type Expectation = {
+export type Expectation = {
   readonly domain: string;
   readonly action: string;
   readonly condition: 'always' | 'if_failed';

@@ -11,5 +11,7 @@ export interface AuditMeasure {
   overdue(count: number): void;
   /** Acts whose assertion waits for a key set. */
   approvalsUncheckable(count: number): void;
+  /** Verdicts that are not signed, because their rows do not come to them. */
+  notBorneOut(count: number): void;
   reconciled(at: Date): void;
 }

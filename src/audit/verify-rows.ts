@@ -9,6 +9,7 @@ import type { Facts, Receipt } from './receipt.js';
 import { namesAt } from './trace-chain.js';
 import { parseStrictObject } from './verify-json.js';
 import { isFinal } from './verify-records.js';
+import { brokenEnds, brokenPromises } from './verify-promises.js';
 import type { Broken } from './verify-signature.js';
 import { statusOf } from './verdict-status.js';
 
@@ -19,14 +20,19 @@ export function brokenRows(bundle: Bundle, records: Records, receipt: Receipt): 
     brokenAttempts(records, receipt) ??
     brokenResults(bundle.run, records) ??
     brokenStory(bundle, records) ??
-    brokenCounts(records, receipt.facts, isFinal(receipt))
+    brokenCounts(records, receipt.facts, isFinal(receipt)) ??
+    (bundle.contract === null ? null : brokenPromises(bundle.contract, records.acks, receipt)) ??
+    (isFinal(receipt) ? brokenEnds(records.attempts, records.results, receipt) : null)
   );
 }
 
-function brokenVerdict({ verdict }: Receipt): Broken | null {
+function brokenVerdict({ verdict, facts }: Receipt): Broken | null {
   const least = statusOf(verdict.findings);
   const fits = verdict.status === least || (verdict.status === 'STALE' && least === 'INCOMPLETE');
-  return fits ? null : { what: 'verdict', detail: 'it does not follow from its findings' };
+  if (!fits) return { what: 'verdict', detail: 'it does not follow from its findings' };
+  return verdict.status !== 'COMPLETE' || facts !== null
+    ? null
+    : { what: 'verdict', detail: 'it is COMPLETE, and states no facts' };
 }
 
 /** What the verdict itself names as unwarranted is told truthfully. */

@@ -134,7 +134,7 @@ async function attempted(stack: Stack, logins: Logins, uuid: string, step: numbe
   return result?.digest ?? '';
 }
 
-async function finish({ decide: login, execute }: Logins, uuid: string, outcome: number): Promise<void> {
+export async function finish({ decide: login, execute }: Logins, uuid: string, outcome: number): Promise<void> {
   await login.query(`UPDATE decide.runs SET phase = 'FINALIZING', outcome = 'succeeded' WHERE run_id = $1`, [uuid]);
   await execute.query(
     `INSERT INTO execute.evaluations (run_id, step, attempt, outcome) VALUES ($1, $2, 1, 'succeeded')`,

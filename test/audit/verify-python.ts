@@ -5,9 +5,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../stack/servers.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const requirements = join(repository, 'verify/requirements.txt');
@@ -38,6 +39,19 @@ export async function pythonVerifier(): Promise<PythonVerifier> {
       });
       child.stdin.end(files.map((file) => `${file}\n`).join(''));
     });
+}
+
+/** What it says of these texts, one line each. */
+export async function byPython(texts: readonly string[], jwks: object): Promise<readonly string[]> {
+  const folder = await temporaryFolder('python');
+  try {
+    await writeFile(join(folder, 'keys.json'), JSON.stringify(jwks));
+    const files = texts.map((_, at) => join(folder, `${at}.json`));
+    await Promise.all(texts.map((text, at) => writeFile(files[at] ?? '', text)));
+    return (await (await pythonVerifier())(files, ['--jwks', join(folder, 'keys.json')])).lines;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function packagesFolder(): Promise<string> {

@@ -9,9 +9,8 @@ import { verifyBundle, type Verification } from '../../src/audit/verify.js';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
 import type { JsonObject } from '../../src/domain/json.js';
 import { createReceiptRig, privateKey, type ReceiptRig } from './receipts-rig.js';
-import { sealedRun } from './sealed-run.js';
-import { signVerdicts } from '../../src/audit/receipts.js';
-import { uuidOf } from '../../src/domain/ids.js';
+import { resigned, type Edit } from './resigned.js';
+import { byPython } from './verify-python.js';
 
 let rig: ReceiptRig;
 let bundle: Bundle;
@@ -168,16 +167,74 @@ describe('what is broken first is named', () => {
     );
   });
 
-  it('an attempt that nobody allowed is broken in a COMPLETE receipt, whoever signed it', async () => {
-    const run = await sealedRun(rig.stack, rig.logins);
-    await rig.logins.audit.query('SELECT * FROM audit.judge($1::uuid[], 1)', [[uuidOf(run)]]);
-    // Between verdict and signature, by a superuser: what is signed is what was there.
-    await rig.stack.admin.transaction(async (sql) => {
-      await sql.query('SET LOCAL session_replication_role = replica');
-      await sql.query('UPDATE execute.attempts SET action_digest = $2 WHERE run_id = $1', [uuidOf(run), hex]);
-    });
-    await signVerdicts(rig.logins.audit, rig.signer);
-    expect(await verified(await rig.bundleOf(run))).toEqual(broken('attempt 1.1', 'no decision allowed it'));
+  it.each<[string, string, Edit]>([
+    [
+      'attempt 1.1',
+      'no decision allowed it',
+      { records: { attempts: (one) => (one['step'] === 1 ? { ...one, actionDigest: hex } : one) } },
+    ],
+    [
+      'verdict',
+      'it is COMPLETE, and nobody acknowledged orchestrator/finalize_run',
+      { records: { acks: (ack) => (ack['action'] === 'finalize_run' ? null : ack) } },
+    ],
+    [
+      'verdict',
+      'it is COMPLETE, and orchestrator/finalize_run came late',
+      {
+        records: {
+          acks: (ack) => (ack['action'] === 'finalize_run' ? { ...ack, at: '2999-01-01T00:00:00.000000Z' } : ack),
+        },
+      },
+    ],
+    [
+      'verdict',
+      'it is COMPLETE, and the run was in phase EXECUTING with outcome none',
+      { receipt: (r) => ({ ...r, facts: r.facts && { ...r.facts, phase: 'EXECUTING', outcome: null } }) },
+    ],
+    ['verdict', 'it is COMPLETE, and states no facts', { receipt: (r) => ({ ...r, facts: null }) }],
+    [
+      'expectation policies/evaluate_policy',
+      'it is MISSING, and the verdict does not say so',
+      { records: { acks: (ack) => (ack['domain'] === 'policies' ? null : ack) } },
+    ],
+    [
+      'expectation policies/evaluate_policy',
+      'it is ROLLED_BACK, and the verdict does not say so',
+      { records: { acks: (ack) => (ack['domain'] === 'policies' ? { ...ack, status: 'rolled_back' } : ack) } },
+    ],
+    [
+      'expectation logs/start_trace',
+      'it is LATE, and the verdict does not say so',
+      {
+        records: {
+          acks: (ack) => (ack['domain'] === 'logs' ? { ...ack, at: '2999-01-01T00:00:00.000000Z' } : ack),
+        },
+      },
+    ],
+    [
+      'ack 4',
+      'nobody expected it, and the verdict does not say so',
+      { records: { acks: (ack) => (ack['n'] === 3 ? [ack, { ...ack, n: 4, action: 'dance' }] : ack) } },
+    ],
+    [
+      'attempt 6.1',
+      'its result is not known, and the verdict does not say so',
+      {
+        records: {
+          decisions: (one) => (one['step'] === 5 ? [one, { ...one, step: 6 }] : one),
+          attempts: (one) => (one['step'] === 3 ? [one, { ...one, step: 6, actionDigest: 'e'.repeat(64) }] : one),
+        },
+        receipt: (r) => ({
+          ...r,
+          facts: r.facts && { ...r.facts, allow: r.facts.allow + 1, attempts: r.facts.attempts + 1, unknowns: 1 },
+        }),
+      },
+    ],
+  ])('%s: %s, whoever signed it', async (what, detail, edit) => {
+    const forged = bundleText(await resigned(bundle, rig.signer, edit));
+    expect(await verifyBundle(forged, { jwks: rig.jwks })).toEqual(broken(what, detail));
+    expect(await byPython([forged], rig.jwks)).toEqual([`broken: ${what}: ${detail}`]);
   });
 });
 

@@ -166,6 +166,7 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'audit.judge_error(uuid,text)': ['rok_audit'],
   'audit.judge_strays(integer)': ['rok_audit'],
   'audit.recall()': ['rok_audit'],
+  'audit.rule_again(uuid[],integer[])': ['rok_audit'],
   'decide.accounts_of(uuid)': ['rok_decide'],
   'decide.halts_over(text,text)': ['rok_decide'],
   'decide.policy_set_in_force(text)': ['rok_decide'],

@@ -16,6 +16,7 @@ it('counts what it is told', async () => {
   metrics.judged('STALE', 4);
   metrics.overdue(5);
   metrics.approvalsUncheckable(2);
+  metrics.notBorneOut(3);
   metrics.reconciled(new Date(1_700_000_000_000));
   metrics.swept(new Date(1_700_000_001_000));
   metrics.schedulePaused(true);
@@ -29,6 +30,7 @@ it('counts what it is told', async () => {
     'rok_verdicts_total{status="STALE"} 4',
     'rok_verdicts_overdue 5',
     'rok_approvals_uncheckable 2',
+    'rok_verdicts_not_borne_out 3',
     'rok_reconcile_last_success_timestamp_seconds 1700000000',
     'rok_standing_judge_last_success_timestamp_seconds 1700000001',
     'rok_reconcile_schedule_paused 1',

@@ -23,6 +23,8 @@ export type Metrics = {
   overdue(count: number): void;
   /** Allowed acts whose assertion the audit has no key set to verify with. */
   approvalsUncheckable(count: number): void;
+  /** Verdicts that the signer left, because the rows do not bear them out. */
+  notBorneOut(count: number): void;
   reconciled(at: Date): void;
   /** The standing judge's last whole sweep. */
   swept(at: Date): void;
@@ -56,6 +58,7 @@ export function createMetrics(): Metrics {
   const verdicts = counter('rok_verdicts_total', 'Verdict revisions by status.', ['status']);
   const overdue = gauge('rok_verdicts_overdue', 'Runs past finalize_due without a verdict.');
   const uncheckable = gauge('rok_approvals_uncheckable', 'Allowed acts that the audit has no key set to verify.');
+  const notBorneOut = gauge('rok_verdicts_not_borne_out', 'Verdicts that are not signed: their rows come to another.');
   const reconciled = gauge('rok_reconcile_last_success_timestamp_seconds', 'When reconciling last succeeded.');
   const swept = gauge('rok_standing_judge_last_success_timestamp_seconds', 'When the standing judge last swept.');
   const paused = gauge('rok_reconcile_schedule_paused', '1 while the schedule of reconcile is paused.');
@@ -76,6 +79,7 @@ export function createMetrics(): Metrics {
     judged: (status, count) => quietly(() => verdicts.inc({ status: known(VERDICT_STATUSES, status) }, count)),
     overdue: (count) => quietly(() => overdue.set(count)),
     approvalsUncheckable: (count) => quietly(() => uncheckable.set(count)),
+    notBorneOut: (count) => quietly(() => notBorneOut.set(count)),
     reconciled: (at) => quietly(() => reconciled.set(at.getTime() / 1000)),
     swept: (at) => quietly(() => swept.set(at.getTime() / 1000)),
     schedulePaused: (is) => quietly(() => paused.set(is ? 1 : 0)),
