@@ -4,6 +4,8 @@ SET ROLE rok_audit_owner;
 CREATE TABLE audit.approval_checks (
   run_id uuid NOT NULL,
   update_id text NOT NULL,
+  -- Who it was, derived by the audit from the assertion as stored, or from the local name; NULL where that cannot be said.
+  person uuid REFERENCES audit.persons,
   ok boolean NOT NULL,
   detail text NOT NULL CHECK (length(detail) <= 500),
   checked_at timestamptz NOT NULL DEFAULT clock_timestamp(),

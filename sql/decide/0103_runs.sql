@@ -18,6 +18,8 @@ CREATE TABLE decide.runs (
   spec_digest text NOT NULL,
   agent_digest text,
   actor jsonb NOT NULL,
+  -- In decide.persons; NULL where nobody was verified.
+  requester uuid,
   labels jsonb NOT NULL DEFAULT '{}',
   limits jsonb NOT NULL,
   -- Steps, model calls, skill calls, successes, denials so far; kept here so that a step's cost does not grow.

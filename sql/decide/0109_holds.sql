@@ -44,6 +44,8 @@ CREATE TABLE decide.acts (
   update_id text NOT NULL CHECK (length(update_id) BETWEEN 1 AND 256),
   verb text NOT NULL CHECK (verb IN ('start', 'pause', 'resume', 'cancel', 'kill', 'finalize', 'approve', 'reject', 'raise_budget')),
   actor text NOT NULL,
+  -- In decide.persons; NULL where nobody was verified.
+  person uuid,
   roles text[] NOT NULL,
   issuer text NOT NULL,
   -- Single use; NULL for a local actor.
@@ -55,12 +57,13 @@ CREATE TABLE decide.acts (
   allowed boolean NOT NULL,
   reason text CHECK (length(reason) <= 2000),
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (run_id, update_id)
+  PRIMARY KEY (run_id, update_id),
+  CONSTRAINT allowed_to_somebody CHECK (person IS NOT NULL OR NOT allowed)
 );
 -- The audit verifies them again, oldest first.
 CREATE INDEX acts_allowed ON decide.acts (at) WHERE allowed;
--- An actor counts once per hold.
-CREATE UNIQUE INDEX one_voice ON decide.acts (run_id, hold, actor) WHERE allowed AND verb IN ('approve', 'reject');
+-- A person counts once per hold.
+CREATE UNIQUE INDEX one_voice ON decide.acts (run_id, hold, person) WHERE allowed AND verb IN ('approve', 'reject');
 GRANT SELECT, INSERT ON decide.acts TO rok_decide;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decide.acts FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON decide.acts FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();

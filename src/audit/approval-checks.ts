@@ -5,14 +5,18 @@
  */
 import { errors as joseErrors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { uuidOf, type RunId } from '../domain/ids.js';
+import { LOCAL, localPerson, signedPerson, type IssuerGroups, type PersonKey } from '../domain/person.js';
 import type { Sql } from '../domain/sql.js';
+import { storable } from '../domain/text.js';
 import { beat } from './beats.js';
 
-export type AssertionKeys = JWTVerifyGetKey;
+/** The audit's own: whose keys, and which issuers are one. */
+export type AssertionKeys = { readonly keys: JWTVerifyGetKey; readonly issuers: IssuerGroups | null };
 
 /** An act that was allowed, as the deciders recorded it. */
 export type RecordedAct = {
   readonly runUuid: string;
+  readonly tenant: string;
   readonly updateId: string;
   readonly verb: string;
   readonly actor: string;
@@ -25,7 +29,12 @@ export type RecordedAct = {
   readonly workflowId: string;
   readonly profile: string;
 };
-export type ApprovalCheck = { readonly ok: boolean; readonly detail: string };
+export type ApprovalCheck = {
+  readonly ok: boolean;
+  readonly detail: string;
+  /** Derived here, not read from the act's row; null where it cannot be said. */
+  readonly person: PersonKey | null;
+};
 
 /** Under which audit.beats keeps the time up to which all acts are checked. */
 const CURSOR = 'approvals.cursor';
@@ -62,14 +71,14 @@ async function storeChecks(
   acts: readonly RecordedAct[],
   checks: readonly (ApprovalCheck | null)[],
 ): Promise<void> {
-  const rows = acts.flatMap(({ runUuid, updateId }, at) => {
+  const rows = acts.flatMap(({ runUuid, updateId, tenant }, at) => {
     const check = checks[at] ?? null;
-    return check === null ? [] : [{ run_id: runUuid, update_id: updateId, ...check }];
+    return check === null ? [] : [{ run_id: runUuid, update_id: updateId, tenant, ...check }];
   });
   await sql.query(
-    `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail)
-     SELECT c.run_id, c.update_id, c.ok, c.detail
-     FROM jsonb_to_recordset($1::jsonb) AS c (run_id uuid, update_id text, ok boolean, detail text)
+    `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail, person)
+     SELECT c.run_id, c.update_id, c.ok, c.detail, audit.person_of(c.tenant, c.person)
+     FROM jsonb_to_recordset($1::jsonb) AS c (run_id uuid, update_id text, tenant text, ok boolean, detail text, person jsonb)
      ON CONFLICT DO NOTHING`,
     [JSON.stringify(rows)],
   );
@@ -79,13 +88,14 @@ async function storeChecks(
 export async function checkApproval(act: RecordedAct, keys: AssertionKeys | null): Promise<ApprovalCheck | null> {
   if (act.assertion === null) {
     if (act.profile === 'STRICT') return forged('no assertion, though the profile is STRICT');
-    return act.issuer === 'local'
-      ? { ok: true, detail: 'a local actor' }
-      : forged(`no assertion of issuer ${act.issuer}`);
+    if (act.issuer !== LOCAL || !act.actor.startsWith(LOCAL_PREFIX))
+      return forged(`no assertion of issuer ${act.issuer}`);
+    const person = localPerson(act.actor.slice(LOCAL_PREFIX.length));
+    return person === null ? forged('a local actor without a name') : { ok: true, detail: 'a local actor', person };
   }
   if (keys === null) return null;
   try {
-    const { payload } = await jwtVerify(act.assertion, keys, {
+    const { payload } = await jwtVerify(act.assertion, keys.keys, {
       algorithms: ['EdDSA', 'ES256'],
       audience: act.workflowId,
       clockTolerance: LEEWAY_S,
@@ -103,7 +113,11 @@ export async function checkApproval(act: RecordedAct, keys: AssertionKeys | null
       act.actionDigest === null || payload['action'] === act.actionDigest ? null : 'action',
       act.roles.every((role) => roles.includes(role)) ? null : 'roles',
     ].filter((lie) => lie !== null);
-    return lies.length === 0 ? { ok: true, detail: 'verified' } : forged(`it says otherwise about: ${lies.join(', ')}`);
+    if (lies.length > 0) return forged(`it says otherwise about: ${lies.join(', ')}`);
+    const person = signedPerson(payload.iss ?? '', payload.sub ?? '', keys.issuers);
+    return person === null
+      ? forged('its issuer is none whose assertions count')
+      : { ok: true, detail: 'verified', person };
   } catch (error) {
     // A key set that cannot be fetched is no verdict about the assertion.
     if (!(error instanceof joseErrors.JOSEError) || error instanceof joseErrors.JWKSTimeout) throw error;
@@ -111,9 +125,11 @@ export async function checkApproval(act: RecordedAct, keys: AssertionKeys | null
   }
 }
 
-const forged = (detail: string): ApprovalCheck => ({ ok: false, detail });
+const forged = (detail: string): ApprovalCheck => ({ ok: false, detail: storable(detail, 500), person: null });
+/** How the deciders label who had no assertion. */
+const LOCAL_PREFIX = 'local:';
 
-const ACT = `a.run_id AS "runUuid", a.update_id AS "updateId", a.verb, a.actor, a.roles, a.issuer, a.token_id AS "tokenId",
+const ACT = `a.run_id AS "runUuid", c.tenant, a.update_id AS "updateId", a.verb, a.actor, a.roles, a.issuer, a.token_id AS "tokenId",
        a.assertion, a.action_digest AS "actionDigest", a.at, r.workflow_id AS "workflowId", c.profile
      FROM decide.v_acts a
      JOIN audit.contracts c ON c.run_id = a.run_id

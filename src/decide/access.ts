@@ -6,10 +6,12 @@ import { errors as joseErrors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import type { Actor, ActorClaim } from '../domain/actor.js';
 import type { Reason } from '../domain/decision.js';
 import { ruleId } from '../domain/ids.js';
+import { isSubject, localPerson, signedPerson, type IssuerGroups } from '../domain/person.js';
 import { isActorClaim } from '../domain/run-spec.js';
 import type { AdminVerb } from '../domain/protocol/administer.js';
 import type { ActorVerb } from '../domain/protocol/decide.js';
-import { grants, type ActorAct } from './grants.js';
+import { isStorable } from '../domain/text.js';
+import { grants, type ActorAct, type RequesterStanding } from './grants.js';
 
 /** What an assertion must be for. */
 export type ClaimPurpose = {
@@ -31,9 +33,9 @@ const LIFETIME_S = 300;
 
 /**
  * @param keys null when the deployment has no key set: then no assertion verifies
- * @param issuer whose assertions count; of any whose key is in the set unless given
+ * @param issuers whose assertions count, in groups; null: of any whose key is in the set, all of them one group
  */
-export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuer?: string): ClaimVerifier {
+export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuers: IssuerGroups | null = null): ClaimVerifier {
   return async (claim, purpose) => {
     const refuse = (name: string, rule: string, why: string): VerifiedClaim => ({
       ok: false,
@@ -46,7 +48,9 @@ export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuer?: strin
     if ('local' in claim) {
       if (purpose.requireAssertion)
         return refuse(`local:${claim.local}`, 'access.assertion', 'this profile requires a signed assertion');
-      return { ok: true, actor: { name: `local:${claim.local}`, roles: claim.roles ?? [], issuer: 'local' } };
+      const person = localPerson(claim.local);
+      if (person === null) return refuse(`local:${claim.local}`, 'access.subject', 'its name is blank, or too long');
+      return { ok: true, actor: { name: `local:${claim.local}`, roles: claim.roles ?? [], issuer: 'local', person } };
     }
     if (keys === null)
       return refuse('unknown', 'access.assertion', 'no key set is configured, so no assertion can be verified');
@@ -59,9 +63,11 @@ export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuer?: strin
         requiredClaims: ['sub', 'iss', 'jti', 'exp', 'iat', 'verb'],
         currentDate: new Date(purpose.nowMs),
       });
-      const name = payload.sub ?? 'unknown';
-      if (issuer !== undefined && payload.iss !== issuer)
-        return refuse(name, 'access.issuer', 'the assertion is of another issuer');
+      const { sub: name = '', iss = '' } = payload;
+      if (!isSubject(name) || !isStorable(iss))
+        return refuse('unknown', 'access.subject', 'its subject is empty, too long, or no text');
+      const person = signedPerson(iss, name, issuers);
+      if (person === null) return refuse(name, 'access.issuer', 'the assertion is of another issuer');
       if ((payload.exp ?? 0) - (payload.iat ?? 0) > LIFETIME_S)
         return refuse(name, 'access.lifetime', 'the assertion lives longer than 5 minutes');
       if (payload['verb'] !== purpose.verb)
@@ -78,7 +84,8 @@ export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuer?: strin
         actor: {
           name,
           roles,
-          issuer: payload.iss ?? '',
+          issuer: iss,
+          person,
           ...(payload.jti === undefined ? {} : { tokenId: payload.jti }),
         },
       };
@@ -94,8 +101,8 @@ export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuer?: strin
 
 export type Asked = {
   readonly verb: ActorVerb | AdminVerb;
-  /** Who started the run; null where no run is meant. */
-  readonly requester: string | null;
+  /** How the actor stands to who started the run; null where no run is meant. */
+  readonly requester: RequesterStanding | null;
   /** The pending hold's, where one is meant. */
   readonly authority?: string;
 };
@@ -120,7 +127,7 @@ const FOUR_EYES: readonly ActorAct[] = ['approval.grant', 'budget.raise'];
 /** Null when the actor may; else why not. */
 export function refusal(actor: Actor, { verb, requester, authority }: Asked): Reason | null {
   const act = ACTS[verb];
-  if (actor.name === requester && FOUR_EYES.includes(act))
+  if (requester !== null && requester !== 'another' && FOUR_EYES.includes(act))
     return refused(actor.name, verb, 'access.four_eyes', 'who asked for the run does not answer for it');
   const lacks = grants.lacks(actor, { act, requester, ...(authority === undefined ? {} : { authority }) });
   return lacks === null ? null : refused(actor.name, verb, `grants/${act}`, lacks);

@@ -26,7 +26,7 @@ export type ActorAct = (typeof ACTOR_ACTS)[number];
 const GRANTS = `
 @id("requester") @reason("to be the requester")
 permit (principal, action in [Action::"run.pause", Action::"run.resume", Action::"run.cancel"], resource)
-when { context has requester && principal.name == context.requester };
+when { context has requester && context.requester };
 
 @id("operator") @reason("role operator")
 permit (principal in Role::"operator", action in [Action::"run.pause", Action::"run.resume", Action::"run.cancel",
@@ -57,10 +57,15 @@ export type Grants = {
   /** Null when a role of the actor's grants the act; else what it would need. */
   lacks(actor: Pick<Actor, 'name' | 'roles'>, asked: Asked): string | null;
 };
+/**
+ * Whether the actor is who started the run. `perhaps`: one of them signed and the other one is the same name without a
+ * signature, or nobody knows who asked; then it has no right of the requester's, and four eyes holds against it.
+ */
+export type RequesterStanding = 'requester' | 'perhaps' | 'another';
 type Asked = {
   readonly act: ActorAct;
-  /** Who started the run; null where no run is meant. */
-  readonly requester: string | null;
+  /** Null where no run is meant. */
+  readonly requester: RequesterStanding | null;
   /** Of the hold that is answered. */
   readonly authority?: string;
 };
@@ -84,7 +89,7 @@ function requestOf({ name, roles }: Pick<Actor, 'name' | 'roles'>, { act, reques
     action: { type: 'Action', id: act },
     resource: { type: 'Deployment', id: 'rok' },
     context: {
-      ...(requester === null ? {} : { requester }),
+      ...(requester === null ? {} : { requester: requester === 'requester' }),
       ...(authority === undefined ? {} : { authority, approver: `approver:${authority}` }),
     },
     entities: [

@@ -5,15 +5,19 @@ import { CanonicalJsonError } from '../domain/canonical-json.js';
 import type { Json } from '../domain/json.js';
 import type { Limits } from '../domain/limits.js';
 import { inputText, openingDigest } from '../domain/opening.js';
+import type { PersonKey } from '../domain/person.js';
 import type { Profile } from '../domain/profiles.js';
 import type { RunSpec } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
 import type { RunKind } from './open-identity.js';
+import { personText } from './persons.js';
 
 /** Who asked, as verified or as far as is known. */
 export type Claimant = {
   readonly actor: { readonly name: string; readonly roles: readonly string[]; readonly issuer: string };
+  /** Null where nobody was verified. */
+  readonly person: PersonKey | null;
   readonly tokenId: string | null;
   readonly assertion: string | null;
   readonly refused: string | null;
@@ -40,8 +44,8 @@ export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<
   const contract = await declare(sql, run);
   void sql.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, caller_id, workflow_id, temporal_run_id, phase, profile, spec_digest,
-      agent_digest, actor, labels, limits, contract_digest, run_deadline, kind)
-    VALUES ($1, $2, $3, $4, $5, $6, 'CREATED', $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+      agent_digest, actor, labels, limits, contract_digest, run_deadline, kind, requester)
+    VALUES ($1, $2, $3, $4, $5, $6, 'CREATED', $7, $8, $9, $10, $11, $12, $13, $14, $15, decide.person_of($16, $17))`,
     [
       run.uuid,
       run.tenant,
@@ -58,6 +62,8 @@ export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<
       contract.digest,
       contract.run_deadline,
       run.kind,
+      run.tenant,
+      personText(run.claimant.person, run.claimant.actor.name),
     ],
   );
   insertBeside(sql, caller, run);
@@ -68,8 +74,8 @@ function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits, agent 
   const { actor } = claimant;
   void sql.query(
     `WITH h AS (INSERT INTO decide.histories (run_id, temporal_run_id, workflow_id, reason) VALUES ($1, $2, $3, 'open')),
-      a AS (INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, allowed, reason)
-        VALUES ($1, 'start', 'start', $4, $5, $6, $7, $8, $9, $10))
+      a AS (INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, allowed, reason, person)
+        VALUES ($1, 'start', 'start', $4, $5, $6, $7, $8, $9, $10, (SELECT r.requester FROM decide.runs r WHERE r.run_id = $1)))
     INSERT INTO decide.budgets (scope, subject, unit, time_window, cap, on_breach)
       VALUES ('run', $1::text, 'usd_micros', 'run', $11, $13), ('run', $1::text, 'tokens', 'run', $12, 'deny')`,
     [

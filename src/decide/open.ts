@@ -158,6 +158,7 @@ async function claimantOf(
 ): Promise<Claimant> {
   const nobody = {
     actor: { name: 'unknown', roles: [], issuer: 'none' },
+    person: null,
     tokenId: null,
     assertion: null,
     refused: null,
@@ -169,10 +170,11 @@ async function claimantOf(
   const verified = await deciders.verifyClaim(spec.actor, purpose);
   if (!verified.ok)
     return { ...nobody, actor: { ...nobody.actor, name: verified.name }, refused: verified.reason.text };
-  const { tokenId, ...actor } = verified.actor;
-  if (await usedBefore(sql, tokenId)) return { ...nobody, actor, refused: 'the assertion was used before' };
+  const { tokenId, person, ...actor } = verified.actor;
+  if (await usedBefore(sql, tokenId)) return { ...nobody, actor, person, refused: 'the assertion was used before' };
   return {
     actor,
+    person,
     tokenId: tokenId ?? null,
     assertion: 'assertion' in spec.actor ? spec.actor.assertion : null,
     refused: null,

@@ -3,6 +3,7 @@ import { RokError } from '../domain/errors.js';
 import type { Actor } from '../domain/actor.js';
 import type { HoldTerms, Reason } from '../domain/decision.js';
 import { iso, ruleId, uuidOf } from '../domain/ids.js';
+import { LOCAL } from '../domain/person.js';
 import { isTerminal } from '../domain/phases.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import type {
@@ -24,10 +25,14 @@ import { usedBefore } from './acts.js';
 import type { Caller } from './caller.js';
 import type { Deciders } from './deciders.js';
 import { endHold, openHold, readHold, type HoldRow } from './holds.js';
+import { personText, standingOf } from './persons.js';
 import { applyRaise, heldForBudget, raisingOf, type Raising } from './raise.js';
 import { lockRun, type RunRow } from './run-row.js';
 
 const MAX_UPDATE_ID = 256;
+/** What counts for a quorum, and what lets a run that waits go on. */
+const VOICES: readonly ActorVerb[] = ['approve', 'reject'];
+const ANSWERS: readonly ActorVerb[] = [...VOICES, 'resume', 'raise_budget'];
 
 type KnownAct = {
   readonly verb: string;
@@ -75,10 +80,10 @@ export async function access(
     ? ((await objection(sql, verified.actor, request, row, hold)) ??
       (await notRaised(sql, verified.actor, request, raising)))
     : verified.reason;
-  const actor = verified.ok ? verified.actor : { name: verified.name, roles: [], issuer: 'none' };
+  const actor = verified.ok ? verified.actor : { name: verified.name, roles: [], issuer: 'none', person: null };
   await sql.query(
-    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason, person)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decide.person_of($13, $14))`,
     [
       uuidOf(request.run),
       request.updateId,
@@ -92,6 +97,8 @@ export async function access(
       digest ?? null,
       why === null,
       storable(why?.text ?? raising?.raise.reason ?? request.reason ?? '', 2000) || null,
+      row.tenant,
+      personText(actor.person, actor.name),
     ],
   );
   return why === null ? allowed(sql, request, actor.name, hold) : no(actor.name, why);
@@ -129,10 +136,13 @@ async function objection(
   const late = stale(request, row, hold);
   if (late !== null) return by('access.state', late);
   if (await usedBefore(sql, actor.tokenId)) return by('access.used', 'the assertion was used before');
-  const asked = { verb: request.verb, requester: row.actor.name };
+  const standing = await standingOf(sql, request.run, hold?.hold ?? null, actor.person);
+  const asked = { verb: request.verb, requester: standing.requester };
   const refusing = refusal(actor, hold === undefined ? asked : { ...asked, authority: hold.authority });
   if (refusing !== null) return refusing;
-  return (await spokenBefore(sql, request, actor.name))
+  if (actor.person.issuer === LOCAL && standing.signedBefore && ANSWERS.includes(request.verb))
+    return by('access.local', 'somebody signed in this run, so that an answer without an assertion does not count');
+  return standing.answeredBefore && VOICES.includes(request.verb)
     ? by('access.one_voice', 'it has answered this hold already')
     : null;
 }
@@ -147,15 +157,6 @@ function stale(request: AccessRequest, row: RunRow, hold: HoldRow | undefined): 
       ? null
       : `a hold for ${hold.reason} is not resumed but approved or rejected`;
   return request.digest === hold.action_digest ? null : 'the digest is not of the action that is held';
-}
-
-async function spokenBefore(sql: Sql, request: AccessRequest, actor: string): Promise<boolean> {
-  if (request.verb !== 'approve' && request.verb !== 'reject') return false;
-  const [spoken] = await sql.query(
-    `SELECT 1 AS spoken FROM decide.acts WHERE run_id = $1 AND hold = $2 AND actor = $3 AND allowed AND verb IN ('approve', 'reject')`,
-    [uuidOf(request.run), request.hold, actor],
-  );
-  return spoken !== undefined;
 }
 
 async function allowed(

@@ -3,6 +3,8 @@
  * labelled as such wherever it shows.
  */
 
+import type { PersonKey } from './person.js';
+
 /** A compact JWS (see decide/access). */
 export type Assertion = { readonly assertion: string };
 export type LocalActor = { readonly local: string; readonly roles?: readonly string[] };
@@ -14,4 +16,6 @@ export type Actor = {
   readonly roles: readonly string[];
   readonly issuer: string;
   readonly tokenId?: string;
+  /** Whom it counts as. */
+  readonly person: PersonKey;
 };

@@ -3,6 +3,7 @@
  * or a server is any good is found out by whoever opens it.
  */
 import { z } from 'zod';
+import type { IssuerGroups } from '../domain/person.js';
 import type { Profile } from '../domain/profiles.js';
 import { logins, roleOf, type Login } from './login.js';
 import { nearest } from './nearest.js';
@@ -32,8 +33,8 @@ export interface Config {
   readonly heads?: string;
   readonly assertion?: string;
   readonly assertionKey?: string;
-  /** Whose assertions count. */
-  readonly assertionIssuer?: string;
+  /** Whose assertions count, each with the group in which it counts as one. */
+  readonly assertionIssuers?: IssuerGroups;
   readonly httpAddress?: Address;
   readonly jwks?: string;
   readonly metricsAddress?: Address;
@@ -120,7 +121,7 @@ function toConfig(values: Values, given: NodeJS.ProcessEnv): Config {
     heads: values.ROK_HEADS,
     assertion: values.ROK_ASSERTION,
     assertionKey: values.ROK_ASSERTION_KEY,
-    assertionIssuer: values.ROK_ASSERTION_ISSUER,
+    assertionIssuers: values.ROK_ASSERTION_ISSUER,
     httpAddress: values.ROK_HTTP_ADDR,
     jwks: values.ROK_JWKS,
     metricsAddress: values.ROK_METRICS_ADDR,

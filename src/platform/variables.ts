@@ -3,6 +3,7 @@
  * the environment: config.ts does both. A schema's error text completes the sentence "… is `x`, expected …".
  */
 import { z } from 'zod';
+import { parseIssuers, type IssuerGroups } from '../domain/person.js';
 import { PROFILES } from '../domain/profiles.js';
 
 export const workerNames = ['control', 'execute', 'audit', 'http'] as const;
@@ -35,6 +36,16 @@ function toAddress(text: string, context: z.RefinementCtx): Address {
   return { host: found[1]?.replace(/^\[|\]$/g, '') || '127.0.0.1', port };
 }
 
+function toIssuers(text: string, context: z.RefinementCtx): IssuerGroups {
+  const groups = parseIssuers(text);
+  if (groups !== null) return groups;
+  context.addIssue({
+    code: 'custom',
+    message: 'issuers like `https://one;staff=https://two,https://three`, each once',
+  });
+  return z.NEVER;
+}
+
 const databaseUrl = z.string().refine(isPostgresUrl, { error: 'a URL like postgresql://login@host:5432/database' });
 const address = z.string().transform(toAddress);
 const text = z.string().max(4_096, { error: 'at most 4096 characters' });
@@ -62,7 +73,7 @@ export const variables = {
   ROK_AGENTS: text,
   ROK_SIGNING_KEY: z.string().max(65_536, { error: 'a key of at most 65536 characters' }),
   ROK_ASSERTION: z.string().max(8_192, { error: 'an assertion of at most 8192 characters' }),
-  ROK_ASSERTION_ISSUER: z.string().max(512, { error: 'an issuer of at most 512 characters' }),
+  ROK_ASSERTION_ISSUER: z.string().transform(toIssuers),
   ROK_ASSERTION_KEY: z.string().max(65_536, { error: 'a key of at most 65536 characters' }),
   ROK_HEADS: text,
   ROK_HTTP_ADDR: address,

@@ -31,7 +31,10 @@ export async function startAudit(setup: WorkerSetup): Promise<RunningWorker> {
     throw error;
   });
   const keepHeads = headsKeeper(database, setup);
-  const assertionKeys = config.jwks === undefined ? null : await loadKeySet(config.jwks);
+  const assertionKeys =
+    config.jwks === undefined
+      ? null
+      : { keys: await loadKeySet(config.jwks), issuers: config.assertionIssuers ?? null };
   const deps: SweepDeps = {
     database,
     signer,

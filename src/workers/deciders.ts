@@ -58,7 +58,7 @@ export async function loadDeciders({ config, extensions, log }: WorkerSetup): Pr
     prices: createPriceTable(rows),
     agents,
     profile: config.profile,
-    verifyClaim: createClaimVerifier(keys, config.assertionIssuer),
+    verifyClaim: createClaimVerifier(keys, config.assertionIssuers ?? null),
     newRunUuid: () => uuidv7(),
   };
 }

@@ -8,6 +8,7 @@ import {
   type RecordedAct,
 } from '../../src/audit/approval-checks.js';
 import { judgeDue } from '../../src/audit/judge.js';
+import { parseIssuers } from '../../src/domain/person.js';
 import { runIdOf } from '../../src/domain/ids.js';
 import { raiseDigest } from '../../src/domain/protocol/raise.js';
 import { createStack, type Stack } from '../stack/stack.js';
@@ -18,6 +19,8 @@ import type { OpenDatabase } from '../../src/platform/database.js';
 
 const AT = Math.floor(Date.now() / 1000);
 const ACTION = 'a'.repeat(64);
+const BOB = { issuer: 'staff', subject: 'bob', folded: 'bob' };
+const SOMEBODY = `decide.person_of('acme', '{"issuer": "x", "subject": "somebody", "folded": "somebody"}')`;
 
 let key: CryptoKey;
 let keys: AssertionKeys;
@@ -31,7 +34,8 @@ beforeAll(async () => {
   ]);
   key = issuer.privateKey;
   stranger = other.privateKey;
-  keys = createLocalJWKSet({ keys: [{ ...(await exportJWK(issuer.publicKey)), kid: 'issuer-1', alg: 'EdDSA' }] });
+  const set = { keys: [{ ...(await exportJWK(issuer.publicKey)), kid: 'issuer-1', alg: 'EdDSA' }] };
+  keys = { keys: createLocalJWKSet(set), issuers: parseIssuers('staff=https://issuer,https://other') };
   stack = await createStack();
   audit = await openAs(stack, 'audit');
 });
@@ -58,6 +62,7 @@ const assertion = (claims: JWTPayload = {}, signing = key): Promise<string> =>
     .sign(signing);
 const act = async (over: Partial<RecordedAct> = {}, claims: JWTPayload = {}): Promise<RecordedAct> => ({
   runUuid: '',
+  tenant: 'acme',
   updateId: 'u-1',
   verb: 'approve',
   actor: 'bob',
@@ -73,17 +78,23 @@ const act = async (over: Partial<RecordedAct> = {}, claims: JWTPayload = {}): Pr
 });
 
 it('passes what says what the row says, as of the time it was stored, however long ago', async () => {
-  expect(await checkApproval(await act(), keys)).toEqual({ ok: true, detail: 'verified' });
+  expect(await checkApproval(await act(), keys)).toEqual({ ok: true, detail: 'verified', person: BOB });
   const yearAgo = AT - 31_536_000;
   expect(
     await checkApproval(
       await act({ at: new Date(yearAgo * 1000).toISOString() }, { iat: yearAgo, exp: yearAgo + 60 }),
       keys,
     ),
-  ).toEqual({ ok: true, detail: 'verified' });
-  expect(await checkApproval(await act({ assertion: null, issuer: 'local', profile: 'STANDARD' }), keys)).toEqual({
+  ).toEqual({ ok: true, detail: 'verified', person: BOB });
+  expect(
+    await checkApproval(
+      await act({ assertion: null, actor: 'local: Bob', issuer: 'local', profile: 'STANDARD' }),
+      keys,
+    ),
+  ).toEqual({
     ok: true,
     detail: 'a local actor',
+    person: { issuer: 'local', subject: 'bob', folded: 'bob' },
   });
 });
 
@@ -100,7 +111,7 @@ it.each<[string, Partial<RecordedAct>, JWTPayload]>([
   ['it says otherwise about: action', { actionDigest: 'b'.repeat(64) }, {}],
   ['it says otherwise about: roles', { roles: ['admin'] }, {}],
 ])('finds: %s', async (detail, over, claims) => {
-  expect(await checkApproval(await act(over, claims), keys)).toEqual({ ok: false, detail });
+  expect(await checkApproval(await act(over, claims), keys)).toEqual({ ok: false, detail, person: null });
 });
 
 it('holds the assertion of a raise against the digest of just that raise', async () => {
@@ -118,11 +129,13 @@ it('holds the assertion of a raise against the digest of just that raise', async
   expect(await checkApproval(await act({ verb: 'raise_budget', actionDigest }, said), keys)).toEqual({
     ok: true,
     detail: 'verified',
+    person: BOB,
   });
   const other = raiseDigest({ ...raise, to: '3' });
   expect(await checkApproval(await act({ verb: 'raise_budget', actionDigest: other }, said), keys)).toEqual({
     ok: false,
     detail: 'it says otherwise about: action',
+    person: null,
   });
 });
 
@@ -130,6 +143,7 @@ it('finds a signature of somebody else', async () => {
   expect(await checkApproval(await act({ assertion: await assertion({}, stranger) }), keys)).toEqual({
     ok: false,
     detail: 'it does not verify: ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+    person: null,
   });
 });
 
@@ -137,8 +151,8 @@ it('a forged approval becomes a finding, also of a run that was judged already; 
   const facts = aRun();
   await plant(stack.admin, [facts]);
   await judgeDue(audit);
-  const insert = `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, action_digest, allowed)
-    VALUES ($1, $2, 'approve', 'bob', '{approver:finance}', 'https://issuer', $3, $4, $5, $6)`;
+  const insert = `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, action_digest, allowed, person)
+    VALUES ($1, $2, 'approve', 'bob', '{approver:finance}', 'https://issuer', $3, $4, $5, $6, ${SOMEBODY})`;
   const workflow = {
     aud: `rok/acme/${facts.run}`,
     iat: Math.floor(Date.now() / 1000),
@@ -178,8 +192,8 @@ it('a forged approval becomes a finding, also of a run that was judged already; 
 it('without a key set it cannot check, which is no forgery: said, left for later, and checked when there is one', async () => {
   const facts = aRun();
   await plant(stack.admin, [facts]);
-  const insert = `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, action_digest, allowed)
-    VALUES ($1, $2, 'approve', $3, '{approver:finance}', $4, $5, $6, $7, true)`;
+  const insert = `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, action_digest, allowed, person)
+    VALUES ($1, $2, 'approve', $3, '{approver:finance}', $4, $5, $6, $7, true, ${SOMEBODY})`;
   const workflow = { aud: `rok/acme/${facts.run}`, iat: Math.floor(Date.now() / 1000), exp: AT + 200, jti: 'j-9' };
   const forgery = await assertion({ ...workflow, update: 'u-1' }, stranger);
   await stack.admin.query(insert, [facts.run, 'u-1', 'bob', 'https://issuer', 'j-9', forgery, ACTION]);
@@ -205,8 +219,8 @@ it('looks up what is unchecked by index, however many acts there ever were', asy
   await stack.admin.transaction(async (sql) => {
     await sql.query('SET LOCAL session_replication_role = replica');
     await sql.query(
-      `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, at)
-       SELECT $1::uuid, 'old-' || n, 'start', 'local:ann', '{}', 'local', true, clock_timestamp() - interval '1 year'
+      `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, person, at)
+       SELECT $1::uuid, 'old-' || n, 'start', 'local:ann', '{}', 'local', true, gen_random_uuid(), clock_timestamp() - interval '1 year'
        FROM generate_series(1, 20000) n`,
       [run.run],
     );

@@ -183,7 +183,10 @@ describe('through the command line', () => {
   });
 
   it.each(['approve', 'reject', 'pause', 'resume', 'cancel', 'kill'] as const)('as an actor may not %s', (verb) => {
-    const dana = { name: 'dana', roles: ['auditor'], issuer: 'local' };
-    expect(refusal(dana, { verb, requester: 'ann', authority: 'finance' })).toMatchObject({ code: 'actor_refused' });
+    const person = { issuer: 'local', subject: 'dana', folded: 'dana' };
+    const dana = { name: 'local:dana', roles: ['auditor'], issuer: 'local', person };
+    expect(refusal(dana, { verb, requester: 'another', authority: 'finance' })).toMatchObject({
+      code: 'actor_refused',
+    });
   });
 });

@@ -10,8 +10,9 @@ import {
   type JWTPayload,
 } from 'jose';
 import { createClaimVerifier, refusal, type ClaimPurpose, type ClaimVerifier } from '../../src/decide/access.js';
+import { parseIssuers } from '../../src/domain/person.js';
 import type { Actor, ActorClaim } from '../../src/domain/actor.js';
-import { ACTOR_ACTS, grants } from '../../src/decide/grants.js';
+import { ACTOR_ACTS, grants, type RequesterStanding } from '../../src/decide/grants.js';
 import { ADMIN_VERBS } from '../../src/domain/protocol/administer.js';
 import { ACTOR_VERBS } from '../../src/domain/protocol/decide.js';
 
@@ -63,7 +64,13 @@ describe('an assertion', () => {
   it('that is for this run, verb, update and action gives its actor', async () => {
     expect(await verify({ assertion: await sign(claims) }, purpose)).toEqual({
       ok: true,
-      actor: { name: 'bob', roles: ['approver:finance'], issuer: 'https://issuer.test', tokenId: 'j1' },
+      actor: {
+        name: 'bob',
+        roles: ['approver:finance'],
+        issuer: 'https://issuer.test',
+        tokenId: 'j1',
+        person: { issuer: '*', subject: 'bob', folded: 'bob' },
+      },
     });
   });
 
@@ -121,7 +128,10 @@ describe('an assertion', () => {
     const keys = createLocalJWKSet({ keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'EdDSA' }] });
     const ruled = async (configured: string | undefined, iss: string): Promise<string> => {
       const signed = { assertion: await sign({ ...claims, iss }, pair.privateKey) };
-      const verified = await createClaimVerifier(keys, configured)(signed, purpose);
+      const verified = await createClaimVerifier(keys, configured === undefined ? null : parseIssuers(configured))(
+        signed,
+        purpose,
+      );
       return verified.ok ? verified.actor.issuer : `${verified.name} ${verified.reason.rule}`;
     };
     expect(await ruled('https://issuer.test', 'https://issuer.test')).toBe('https://issuer.test');
@@ -140,7 +150,12 @@ describe('an actor without assertion', () => {
   it('is a labelled local actor, where the profile allows it', async () => {
     expect(await verify({ local: 'alice' }, { ...purpose, requireAssertion: false })).toEqual({
       ok: true,
-      actor: { name: 'local:alice', roles: [], issuer: 'local' },
+      actor: {
+        name: 'local:alice',
+        roles: [],
+        issuer: 'local',
+        person: { issuer: 'local', subject: 'alice', folded: 'alice' },
+      },
     });
     expect(await verify({ local: 'alice' }, purpose)).toMatchObject({ ok: false, name: 'local:alice' });
   });
@@ -159,7 +174,13 @@ describe('an actor without assertion', () => {
   });
 });
 
-const actor = (name: string, ...roles: readonly string[]): Actor => ({ name, roles, issuer: 'i' });
+const actor = (name: string, ...roles: readonly string[]): Actor => ({
+  name,
+  roles,
+  issuer: 'i',
+  person: { issuer: 'i', subject: name, folded: name },
+});
+const standing = ({ name }: { readonly name: string }) => (name === 'alice' ? 'requester' : 'another');
 const VERBS = [...ACTOR_VERBS, ...ADMIN_VERBS];
 
 describe('who may what with a run of alice that finance is asked about', () => {
@@ -180,14 +201,22 @@ describe('who may what with a run of alice that finance is asked about', () => {
     ['an auditor', actor('bob', 'auditor'), []],
     ['roles that are none', actor('bob', 'Admin', 'requester', 'approver:*', 'Role::"admin"'), []],
   ])('%s', (_name, who, verbs) => {
-    const may = VERBS.filter((verb) => refusal(who, { verb, requester: 'alice', authority: 'finance' }) === null);
+    const may = VERBS.filter((verb) => refusal(who, { verb, requester: standing(who), authority: 'finance' }) === null);
     expect(new Set(may)).toEqual(new Set(verbs));
   });
 
   it('an operator answers what is for operators', () => {
-    const asked = { verb: 'approve', requester: 'alice', authority: 'operator' } as const;
-    expect(refusal(actor('bob', 'operator'), asked)).toBeNull();
-    expect(refusal(actor('alice', 'operator'), asked)).toMatchObject({ rule: 'access.four_eyes' });
+    const asked = (requester: RequesterStanding) => ({ verb: 'approve', requester, authority: 'operator' }) as const;
+    expect(refusal(actor('bob', 'operator'), asked('another'))).toBeNull();
+    expect(refusal(actor('alice', 'operator'), asked('requester'))).toMatchObject({ rule: 'access.four_eyes' });
+  });
+
+  it('who is perhaps the requester has none of its rights, and does not answer for it either', () => {
+    const may = (requester: RequesterStanding, ...roles: readonly string[]) =>
+      VERBS.filter((verb) => refusal(actor('bob', ...roles), { verb, requester, authority: 'finance' }) === null);
+    expect(may('perhaps')).toEqual([]);
+    expect(may('perhaps', 'approver:finance')).toEqual([]);
+    expect(new Set(may('another', 'approver:finance'))).toEqual(new Set(answers));
   });
 });
 
@@ -201,7 +230,7 @@ describe('a refusal', () => {
     ['halt.lift', undefined, 'grants/halt.set', 'needs role operator or role admin'],
     ['raise_budget', 'finance', 'grants/budget.raise', 'needs role approver:finance or role admin'],
   ] as const)('of %s (%s) names actor, act and rule, and who may', (verb, authority, rule, why) => {
-    const asked = { verb, requester: 'alice', ...(authority === undefined ? {} : { authority }) };
+    const asked = { verb, requester: 'another' as const, ...(authority === undefined ? {} : { authority }) };
     expect(refusal(actor('bob'), asked)).toEqual({
       code: 'actor_refused',
       rule,
@@ -226,7 +255,7 @@ describe('the grants', () => {
   };
   it.each(ACTOR_ACTS.flatMap((act) => ROLES.map((role) => [act, role] as const)))('%s by %s', (act, role) => {
     const who = role === 'requester' ? { name: 'alice', roles: [] } : { name: 'bob', roles: [role] };
-    expect(grants.lacks(who, { act, requester: 'alice', authority: 'finance' }) === null).toBe(
+    expect(grants.lacks(who, { act, requester: standing(who), authority: 'finance' }) === null).toBe(
       TABLE[act].includes(role),
     );
   });

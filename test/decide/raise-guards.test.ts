@@ -63,8 +63,8 @@ describe('what signs for a raise, and what the database takes', () => {
         await sql.query('SELECT decide.raise_budget($1, $2, $3)', [uuidOf(opened.run), updateId, text]);
         if (digest === null) return;
         await sql.query(
-          `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, action_digest, allowed)
-          VALUES ($1, $2, $3, 'local:bob', '{}', 'local', $4, $5)`,
+          `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, action_digest, allowed, person)
+          VALUES ($1, $2, $3, 'local:bob', '{}', 'local', $4, $5, decide.person_of('t', '{"issuer": "local", "subject": "bob", "folded": "bob"}'))`,
           [uuidOf(opened.run), updateId, verb, digest, allowed],
         );
       });

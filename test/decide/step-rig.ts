@@ -17,7 +17,7 @@ import { decidersWith } from './step-deciders.js';
 export type StepRig = LedgerRig & {
   readonly deciders: Deciders;
   as<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
-  open(spec?: object, caller?: Caller): Promise<{ readonly opened: Opened; readonly caller: Caller }>;
+  open(spec?: object, caller?: Caller, by?: Deciders): Promise<{ readonly opened: Opened; readonly caller: Caller }>;
   step(caller: Caller, request: StepRequest): Promise<StepAnswer>;
 };
 
@@ -31,16 +31,18 @@ export async function createStepRig(agent: object = {}): Promise<StepRig> {
     ...rig,
     deciders,
     as,
-    async open(spec = {}, caller = { workflowId: `rok/acme/${randomUUID()}`, temporalRunId: randomUUID() }) {
+    async open(
+      spec = {},
+      caller = { workflowId: `rok/acme/${randomUUID()}`, temporalRunId: randomUUID() },
+      by = deciders,
+    ) {
       const whole = { tenant: 'acme', agent: 'clerk', input: 'hello', actor: { local: 'alice' }, ...spec };
       const request = {
         spec: whole,
         specText: JSON.stringify(whole),
         identity: identityOf(whole, caller, null, 'governedRun'),
       };
-      const opened = await as(async (sql) =>
-        readOpened(sql, await openRun(sql, deciders, caller, request), deciders.agents),
-      );
+      const opened = await as(async (sql) => readOpened(sql, await openRun(sql, by, caller, request), by.agents));
       return { opened, caller };
     },
     step: async (caller, request) =>

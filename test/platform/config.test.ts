@@ -60,7 +60,7 @@ describe('parseConfig', () => {
       signingKey: 'sign',
       heads: '/mnt/worm/heads.jsonl',
       assertionKey: 'assert',
-      assertionIssuer: 'https://issuer',
+      assertionIssuers: new Map([['https://issuer', 'https://issuer']]),
       httpAddress: { host: '127.0.0.1', port: 8080 },
       jwks: 'https://issuer/jwks',
       metricsAddress: { host: '::1', port: 9464 },

@@ -13,6 +13,7 @@ export type Assertions = {
     readonly roles?: readonly string[];
     readonly update?: string;
     readonly action?: string;
+    readonly issuer?: string;
   }): Promise<{ readonly assertion: string }>;
 };
 
@@ -21,11 +22,11 @@ export async function createAssertions(keySet: string): Promise<Assertions> {
   await writeFile(keySet, JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'EdDSA' }] }));
   return {
     keySet,
-    async claim({ workflow, verb, sub, roles = [], update, action }) {
+    async claim({ workflow, verb, sub, roles = [], update, action, issuer = 'https://issuer.test' }) {
       const assertion = await new SignJWT({ verb, roles, ...(update && { update }), ...(action && { action }) })
         .setProtectedHeader({ alg: 'EdDSA', kid: 'k1' })
         .setSubject(sub)
-        .setIssuer('https://issuer.test')
+        .setIssuer(issuer)
         .setAudience(workflow)
         .setJti(randomUUID())
         .setIssuedAt()
