@@ -1,5 +1,6 @@
 -- The ledger against what the other powers wrote down: attempts and results of the executors, receipts of the audit. Here,
--- because audit's owner alone reads all of them already. Nothing is judged by these: the verdict has findings of its own.
+-- because audit's owner alone reads all of them already. The verdict asks the same of each run as it is
+-- judged (`audit.settlement_fault`); these ask of all of them at once.
 SET ROLE rok_audit_owner;
 
 -- A row here is a bug: how a reservation was closed is not how its attempt went. Each view is one statement, and redeem,
@@ -13,31 +14,14 @@ CREATE VIEW audit.v_attempt_drift AS
       WHEN (t.nonce, t.action_digest) <> (w.nonce, w.action_digest) THEN 'attempted under another warrant'
       WHEN w.closed_at IS NULL THEN
         CASE WHEN r.phase IN ('COMPLETED', 'FAILED') THEN w.state || ' when the run had ended' END
-      WHEN w.state = 'released' THEN CASE WHEN u.used THEN 'released, and charged' END
-      WHEN s.status IS NULL THEN w.state || ' without a result'
-      WHEN w.state = 'forfeited' THEN CASE
-        -- What was reported beyond all sense is forfeited too, and marked as above the bound.
-        WHEN s.status <> 'unknown' AND w.over_micros = 0 THEN 'forfeited, and ' || s.status
-        WHEN s.status = 'failed' THEN 'forfeited, and failed'
-        WHEN w.spent_micros <> w.bound_micros OR w.tokens <> w.bound_tokens THEN 'forfeited, and not in full' END
-      WHEN s.status = 'unknown' THEN 'settled, and unknown'
-      WHEN s.status = 'failed' THEN CASE WHEN u.used THEN 'failed, and charged' END
-      WHEN d.kind <> 'model.call' THEN CASE WHEN u.used THEN d.kind || ', and charged' END
-      -- Who reported no usage, or had a price that is gone, is charged the bound.
-      WHEN w.tokens <> w.bound_tokens AND NOT (s.usage_reported AND w.tokens = s.input_tokens + s.output_tokens)
-        THEN 'settled at other tokens than reported'
-      WHEN w.spent_micros > w.bound_micros OR (w.over_micros > 0 AND w.spent_micros < w.bound_micros)
-        THEN 'settled on the wrong side of its bound'
-      -- Rounded up once, from a cost that is kept with 18 decimals.
-      WHEN w.cost_usd IS NULL OR w.spent_micros + w.over_micros
-        NOT BETWEEN ceil(w.cost_usd * 1000000) AND floor(w.cost_usd * 1000000) + 1 THEN 'settled at another cost'
+      ELSE audit.settlement_fault(w.state, s.status, d.kind, w.spent_micros, w.over_micros, w.tokens, w.bound_micros,
+        w.bound_tokens, w.cost_usd, CASE WHEN s.usage_reported THEN s.input_tokens + s.output_tokens END)
     END AS what
     FROM decide.v_reservations w
     FULL JOIN execute.v_attempts t USING (run_id, step, attempt)
     LEFT JOIN execute.v_results s USING (run_id, step, attempt)
     LEFT JOIN decide.v_runs r USING (run_id)
     LEFT JOIN decide.v_decisions d USING (run_id, step, attempt)
-    CROSS JOIN LATERAL (SELECT (w.spent_micros, w.over_micros, w.tokens) IS DISTINCT FROM (0::bigint, 0::bigint, 0::bigint) AS used) u
   ) x WHERE x.what IS NOT NULL;
 
 -- A row here is a bug: what the latest receipt of a run states as spent is not what its reservations sum to. One that was

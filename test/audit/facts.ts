@@ -23,9 +23,17 @@ export type TryFact = {
   readonly decision: 'allow' | 'deny' | 'other action' | null;
   readonly warrant: 'issued' | 'redeemed' | 'settled' | 'released' | 'forfeited' | 'other nonce' | null;
   readonly result: 'succeeded' | 'failed' | 'unknown' | null;
+  /** Whether there is an attempt at all; without one there is no result either. */
+  readonly attempted: boolean;
+  /** What the reservation was closed at, of the bounds BOUND; the cost is exact, and null where none was kept. */
+  readonly charge: { readonly micros: number; readonly tokens: number; readonly costMicros: number | null };
+  /** Tokens that the provider reported; null where it reported none. */
+  readonly reported: number | null;
   readonly overMicros: number;
   readonly overTokens: number;
 };
+/** One event: at number n stands the n-th of a run's story, and any other where the story is shorter. */
+export type EventFact = { readonly id: string; readonly kind: string; readonly body: string };
 /** One call of audit.amend: as a hold asks for it, before or after the acks were given. */
 export type AmendmentFact = {
   readonly hold: number;
@@ -59,10 +67,13 @@ export type RunFacts = {
   readonly acks: readonly AckFact[];
   readonly phase: string;
   readonly outcome: string | null;
+  readonly kind: 'governedRun' | 'own';
+  readonly answer: string | null;
   readonly evaluation: { readonly outcome: string; readonly kind: string } | null;
   readonly incident: { readonly outcome: string } | null;
   readonly tries: readonly TryFact[];
   readonly trace: TraceFact;
+  readonly story: readonly EventFact[];
   readonly forged: readonly string[];
   readonly refused: readonly string[];
   readonly brokenSeqs: readonly number[];
@@ -117,22 +128,83 @@ export const FINAL_ACK: AckFact = {
   atMs: -2_000,
 };
 
-export const aTry = (over: Partial<TryFact> = {}): TryFact => ({
-  step: 1,
-  attempt: 1,
-  kind: 'model.call',
-  access: null,
-  decision: 'allow',
-  warrant: 'settled',
-  result: 'succeeded',
-  overMicros: 0,
-  overTokens: 0,
-  ...over,
+/** What every planted reservation set aside. */
+export const BOUND = { micros: 10, tokens: 5 } as const;
+const NOTHING = { micros: 0, tokens: 0, costMicros: null };
+
+/** As a settlement makes it of how the attempt went. */
+export function chargeOf(one: Pick<TryFact, 'kind' | 'result' | 'overMicros' | 'overTokens'>): TryFact['charge'] {
+  const over = one.overMicros > 0 || one.overTokens > 0;
+  if (one.result === 'failed' || (one.result === 'succeeded' && one.kind !== 'model.call' && !over)) return NOTHING;
+  return { micros: BOUND.micros, tokens: BOUND.tokens + one.overTokens, costMicros: BOUND.micros + one.overMicros };
+}
+
+export function aTry(over: Partial<TryFact> = {}): TryFact {
+  const one = {
+    step: 1,
+    attempt: 1,
+    kind: 'model.call',
+    access: null,
+    decision: 'allow',
+    result: 'succeeded',
+    attempted: true,
+    overMicros: 0,
+    overTokens: 0,
+    ...over,
+  } as const;
+  return {
+    warrant: one.result === 'unknown' || one.result === null ? 'forfeited' : 'settled',
+    charge: chargeOf(one),
+    reported: BOUND.tokens + one.overTokens,
+    ...one,
+  };
+}
+
+/** Of the attempt's content, where it succeeded. */
+export const contentOf = ({ step, attempt }: Pick<TryFact, 'step' | 'attempt'>): string =>
+  `${step}${attempt}`.padEnd(64, 'd');
+export const answerOf = ({ tries }: Pick<RunFacts, 'tries'>): string | null => {
+  const last = tries.filter((one) => one.attempted && one.kind === 'model.call' && one.result === 'succeeded').at(-1);
+  return last === undefined ? null : contentOf(last);
+};
+
+/** What a trace tells of these rows, its last event included. */
+export function storyOf(facts: Pick<RunFacts, 'tries' | 'evaluation' | 'outcome'>): readonly EventFact[] {
+  const told = facts.tries.flatMap(({ step, attempt, decision, result, attempted }) => [
+    ...(decision === null ? [] : [{ id: `${step}.${attempt}.decided`, kind: 'step.decided', body: '{}' }]),
+    ...(attempted
+      ? [
+          {
+            id: `${step}.${attempt}.executed`,
+            kind: 'step.executed',
+            body: JSON.stringify({ result: 'f'.repeat(64), status: result }),
+          },
+        ]
+      : []),
+  ]);
+  const strange = !['run.outcome', 'run.repair'].includes(facts.evaluation?.kind ?? 'run.outcome');
+  const all = [...told, ...(strange ? [{ id: '99.1.decided', kind: 'step.decided', body: '{}' }] : [])];
+  const closing = JSON.stringify({ events: all.length + 1, outcome: facts.outcome ?? '' });
+  return [...all, { id: 'run.closing', kind: 'run.closing', body: closing }];
+}
+export const traceOf = (story: readonly EventFact[]): TraceFact => ({
+  head: { length: story.length, hash: 'last', closed: true },
+  seqs: story.map((_, at) => at + 1),
 });
 
 /** A run that succeeded, everything in order: COMPLETE without a finding. */
-export const aRun = (over: Partial<RunFacts> = {}): RunFacts => ({
-  run: newRun(),
+export function aRun(over: Partial<RunFacts> = {}): RunFacts {
+  const { story = storyOf({ ...PLAIN, ...over }), ...rest } = over;
+  return {
+    run: newRun(),
+    ...PLAIN,
+    answer: answerOf({ ...PLAIN, ...over }),
+    story,
+    trace: traceOf(story),
+    ...rest,
+  };
+}
+const PLAIN: Omit<RunFacts, 'run' | 'story' | 'trace' | 'answer'> = {
   tenant: 'acme',
   profile: 'STANDARD',
   finalizeDueMs: 60_000,
@@ -142,15 +214,14 @@ export const aRun = (over: Partial<RunFacts> = {}): RunFacts => ({
   acks: [TRACE_ACK, POLICY_ACK, FINAL_ACK],
   phase: 'COMPLETED',
   outcome: 'succeeded',
+  kind: 'governedRun',
   evaluation: { outcome: 'succeeded', kind: 'run.outcome' },
   incident: null,
   tries: [aTry()],
-  trace: { head: { length: 2, hash: 'last', closed: true }, seqs: [1, 2] },
   forged: [],
   refused: [],
   brokenSeqs: [],
-  ...over,
-});
+};
 
 /** A run that failed in an orderly way: COMPLETE too. */
 export const aFailedRun = (over: Partial<RunFacts> = {}): RunFacts =>

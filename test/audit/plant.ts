@@ -3,7 +3,7 @@
  * judge must find. CHECK constraints stay on.
  */
 import type { Database, Sql } from '../../src/domain/sql.js';
-import { EXPIRES_MS, type RunFacts } from './facts.js';
+import { BOUND, contentOf, EXPIRES_MS, type RunFacts } from './facts.js';
 
 const HEX = (digit: string): string => digit.repeat(64);
 
@@ -107,16 +107,18 @@ async function plantDecided(sql: Sql, all: readonly RunFacts[]): Promise<void> {
   await rows(
     sql,
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, outcome, profile, spec_digest, actor,
-       limits, contract_digest, run_deadline, ended_at)
+       limits, contract_digest, run_deadline, kind, answer, ended_at)
      SELECT run, tenant, 'desk', 'rok/' || tenant || '/' || run, 'history-of-' || run, phase, outcome, profile, '${HEX('5')}',
-       '{"name":"local:ann"}', '{}', '${HEX('c')}', ${AT('due')}, CASE WHEN phase IN ('COMPLETED', 'FAILED') THEN clock_timestamp() END
-     FROM jsonb_to_recordset($1) AS x (run uuid, tenant text, profile text, phase text, outcome text, due float8)`,
-    all.map(({ run, tenant, profile, phase, outcome, finalizeDueMs }) => ({
+       '{"name":"local:ann"}', '{}', '${HEX('c')}', ${AT('due')}, kind, answer, CASE WHEN phase IN ('COMPLETED', 'FAILED') THEN clock_timestamp() END
+     FROM jsonb_to_recordset($1) AS x (run uuid, tenant text, profile text, phase text, outcome text, kind text, answer text, due float8)`,
+    all.map(({ run, tenant, profile, phase, outcome, kind, answer, finalizeDueMs }) => ({
       run,
       tenant,
       profile,
       phase,
       outcome,
+      kind,
+      answer,
       due: finalizeDueMs,
     })),
   );
@@ -155,23 +157,27 @@ async function plantDecided(sql: Sql, all: readonly RunFacts[]): Promise<void> {
   await rows(
     sql,
     `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, nonce, redeemed_at, closed_at,
-       spent_micros, over_micros, bound_tokens, tokens)
+       spent_micros, over_micros, bound_micros, bound_tokens, tokens, cost_usd)
      SELECT run, step, attempt, 1, CASE warrant WHEN 'other nonce' THEN 'settled' ELSE warrant END, '${HEX('a')}', clock_timestamp(),
        CASE WHEN warrant NOT IN ('issued', 'released') THEN
          (CASE warrant WHEN 'other nonce' THEN '00000000-0000-0000-0000-000000000009' ELSE '00000000-0000-0000-0000-000000000001' END)::uuid END,
        CASE WHEN warrant NOT IN ('issued', 'released') THEN clock_timestamp() END,
-       CASE WHEN warrant NOT IN ('issued', 'redeemed') THEN clock_timestamp() END, 10, over, 5, 5 + tokens
-     FROM jsonb_to_recordset($1) AS x (run uuid, step integer, attempt integer, warrant text, over bigint, tokens bigint)`,
+       CASE WHEN warrant NOT IN ('issued', 'redeemed') THEN clock_timestamp() END, micros, over, ${BOUND.micros}, ${BOUND.tokens}, tokens,
+       cost / 1000000
+     FROM jsonb_to_recordset($1)
+       AS x (run uuid, step integer, attempt integer, warrant text, micros bigint, over bigint, tokens bigint, cost numeric)`,
     all.flatMap(({ run, tries }) =>
       tries
         .filter((one) => one.warrant !== null)
-        .map(({ step, attempt, warrant, overMicros: over, overTokens: tokens }) => ({
+        .map(({ step, attempt, warrant, overMicros: over, charge: { micros, tokens, costMicros: cost } }) => ({
           run,
           step,
           attempt,
           warrant,
+          micros,
           over,
           tokens,
+          cost,
         })),
     ),
   );
@@ -183,22 +189,26 @@ async function plantExecuted(sql: Sql, all: readonly RunFacts[]): Promise<void> 
     `INSERT INTO execute.attempts (run_id, step, attempt, action_digest, nonce)
      SELECT run, step, attempt, '${HEX('a')}', '00000000-0000-0000-0000-000000000001'
      FROM jsonb_to_recordset($1) AS x (run uuid, step integer, attempt integer)`,
-    all.flatMap(({ run, tries }) => tries.map(({ step, attempt }) => ({ run, step, attempt }))),
+    all.flatMap(({ run, tries }) =>
+      tries.filter((one) => one.attempted).map(({ step, attempt }) => ({ run, step, attempt })),
+    ),
   );
   await rows(
     sql,
     `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
        reasoning_tokens, usage_reported, code, cause, digest)
-     SELECT run, step, attempt, status, content, one, one, one, one, one IS NOT NULL OR NULL, code, cause,
-       execute.result_digest(run, step, attempt, status, content, one, one, one, one, one IS NOT NULL OR NULL, code, NULL, cause, NULL, NULL)
-     FROM jsonb_to_recordset($1) AS x (run uuid, step integer, attempt integer, status text),
-       LATERAL (SELECT CASE status WHEN 'succeeded' THEN '${HEX('d')}' END AS content,
+     SELECT run, step, attempt, status, content, one, rest, one, one, told, code, cause,
+       execute.result_digest(run, step, attempt, status, content, one, rest, one, one, told, code, NULL, cause, NULL, NULL)
+     FROM jsonb_to_recordset($1) AS x (run uuid, step integer, attempt integer, status text, output text, reported bigint),
+       LATERAL (SELECT CASE status WHEN 'succeeded' THEN output END AS content,
          CASE status WHEN 'succeeded' THEN 1::bigint END AS one,
+         CASE status WHEN 'succeeded' THEN coalesce(reported, 9) - 1 END AS rest,
+         CASE status WHEN 'succeeded' THEN reported IS NOT NULL END AS told,
          CASE status WHEN 'failed' THEN 'skill_failed' END AS code, CASE status WHEN 'unknown' THEN 'lost' END AS cause) y`,
     all.flatMap(({ run, tries }) =>
       tries
-        .filter((one) => one.result !== null)
-        .map(({ step, attempt, result }) => ({ run, step, attempt, status: result })),
+        .filter((one) => one.attempted && one.result !== null)
+        .map((one) => ({ run, ...one, status: one.result, output: contentOf(one) })),
     ),
   );
   await rows(
@@ -240,9 +250,21 @@ async function plantTrace(sql: Sql, all: readonly RunFacts[]): Promise<void> {
   await rows(
     sql,
     `INSERT INTO observe.events (run_id, seq, event_id, kind, bytes, at, hash)
-     SELECT run, seq, 'event.' || seq, 'step.decided', '{}', clock_timestamp(), hash::bytea
-     FROM jsonb_to_recordset($1) AS x (run uuid, seq bigint, hash text)`,
-    all.flatMap(({ run, trace }) => trace.seqs.map((seq) => ({ run, seq, hash: `\\x${hashOf(seq)}` }))),
+     SELECT run, seq, id, kind, convert_to(bytes, 'UTF8'), clock_timestamp(), hash::bytea
+     FROM jsonb_to_recordset($1) AS x (run uuid, seq bigint, id text, kind text, bytes text, hash text)`,
+    all.flatMap(({ run, trace, story }) =>
+      trace.seqs.map((seq) => {
+        const { id, kind, body } = story[seq - 1] ?? { id: `event.${seq}`, kind: 'phase.changed', body: '{}' };
+        return {
+          run,
+          seq,
+          id,
+          kind,
+          bytes: `{"body":${body},"id":"${id}","kind":"${kind}"}`,
+          hash: `\\x${hashOf(seq)}`,
+        };
+      }),
+    ),
   );
 }
 

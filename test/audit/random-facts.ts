@@ -1,16 +1,21 @@
 /** Runs as they may come: mostly in order, with every fact wrong now and then, alone and together. What the proofs of the verdict draw from. */
 import fc from 'fast-check';
 import {
-  aRun,
+  answerOf,
+  aTry,
+  contentOf,
   EXPIRES_MS,
   FINAL_ACK,
   FOUR,
   INCIDENT_ACK,
   newRun,
   POLICY_ACK,
+  storyOf,
   TRACE_ACK,
+  traceOf,
   type AckFact,
   type AmendmentFact,
+  type EventFact,
   type RunFacts,
   type TryFact,
 } from './facts.js';
@@ -84,35 +89,85 @@ const ack = (usual: AckFact): fc.Arbitrary<readonly AckFact[]> =>
     ),
   );
 
-const aTryOf = (step: number, attempt: number): fc.Arbitrary<TryFact> =>
-  fc.record({
-    step: fc.constant(step),
-    attempt: fc.constant(attempt),
-    kind: fc.constantFrom('model.call', 'skill.call'),
-    access: fc.constantFrom('read', 'write', null),
-    decision: mostly<TryFact['decision']>('allow', fc.constantFrom('deny', 'other action', null)),
-    warrant: mostly<TryFact['warrant']>(
-      'settled',
-      fc.constantFrom('issued', 'redeemed', 'released', 'forfeited', 'other nonce', null),
-    ),
-    result: mostly<TryFact['result']>('succeeded', fc.constantFrom('failed', 'unknown', null)),
-    overMicros: mostly(0, fc.constant(7)),
-    overTokens: mostly(0, fc.constant(3)),
-  });
+const constants = <T extends object>(one: T): { [Key in keyof T]: fc.Arbitrary<T[Key]> } =>
+  Object.fromEntries(Object.entries(one).map(([key, value]) => [key, fc.constant(value)])) as {
+    [Key in keyof T]: fc.Arbitrary<T[Key]>;
+  };
 
-const trace = mostly<RunFacts['trace']>(
-  aRun().trace,
-  fc.record({
-    head: fc.option(
-      fc.record({
-        length: fc.integer({ min: 0, max: 3 }),
-        hash: fc.constantFrom('last', 'wrong'),
-        closed: fc.boolean(),
-      }),
-    ),
-    seqs: fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
-  }),
-);
+/** Round BOUND. */
+const charge = fc.record({
+  micros: fc.constantFrom(0, 4, 9, 10, 11),
+  tokens: fc.constantFrom(0, 4, 5, 6),
+  costMicros: fc.constantFrom(0, 4, 10, 16, 17, null),
+});
+
+/** What a trace may tell of steps that are not there, or not tell of those that are. */
+const bogus: readonly EventFact[] = [
+  { id: '7.1.decided', kind: 'step.decided', body: '{}' },
+  { id: '7.1.executed', kind: 'step.executed', body: '{"result":"","status":"failed"}' },
+  { id: '7.2.executed', kind: 'step.executed', body: '{"result":"","status":"succeeded"}' },
+  { id: '7.3.executed', kind: 'step.executed', body: `{"result":"${'f'.repeat(64)}","status":"failed"}` },
+  { id: 'run.authorized', kind: 'run.authorized', body: '{}' },
+];
+const changed = (usual: readonly EventFact[]): fc.Arbitrary<readonly EventFact[]> =>
+  fc
+    .record({
+      kept: mostly(usual, fc.subarray([...usual])),
+      added: mostly<readonly EventFact[]>([], fc.subarray([...bogus], { minLength: 1, maxLength: 2 })),
+      off: mostly(0, fc.constantFrom(-1, 1)),
+      uncounted: mostly(false, fc.constant(true)),
+    })
+    .map(({ kept, added, off, uncounted }) => {
+      const [closing, ...before] = [...kept].reverse();
+      const all = [...added, ...before.reverse(), ...(closing === undefined ? [] : [closing])];
+      return all.map((event) =>
+        event.id === 'run.closing'
+          ? {
+              ...event,
+              body: JSON.stringify(uncounted ? { outcome: 'x' } : { events: all.length + off, outcome: 'x' }),
+            }
+          : event,
+      );
+    });
+
+const aTryOf = (step: number, attempt: number): fc.Arbitrary<TryFact> =>
+  fc
+    .record({
+      kind: fc.constantFrom('model.call' as const, 'skill.call' as const),
+      access: fc.constantFrom('read' as const, 'write' as const, null),
+      decision: mostly<TryFact['decision']>('allow', fc.constantFrom('deny', 'other action', null)),
+      result: mostly<TryFact['result']>('succeeded', fc.constantFrom('failed', 'unknown', null)),
+      attempted: mostly(true, fc.constant(false)),
+      overMicros: mostly(0, fc.constant(7)),
+      overTokens: mostly(0, fc.constant(3)),
+    })
+    .chain((one) => {
+      const usual = aTry({ ...one, step, attempt });
+      return fc.record<TryFact>({
+        ...constants(usual),
+        warrant: mostly<TryFact['warrant']>(
+          usual.warrant,
+          fc.constantFrom('issued', 'redeemed', 'settled', 'released', 'forfeited', 'other nonce', null),
+        ),
+        charge: mostly(usual.charge, charge),
+        reported: mostly(usual.reported, fc.constantFrom(4, 5, 6, null)),
+      });
+    });
+
+const trace = (story: readonly EventFact[]): fc.Arbitrary<RunFacts['trace']> =>
+  mostly<RunFacts['trace']>(
+    traceOf(story),
+    fc.record({
+      head: fc.option(
+        fc.record({
+          length: fc.integer({ min: 0, max: 3 }),
+          hash: fc.constantFrom('last', 'wrong'),
+          closed: fc.boolean(),
+        }),
+      ),
+      seqs: fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
+    }),
+  );
 
 export const randomFacts: fc.Arbitrary<RunFacts> = fc
   .record({
@@ -125,33 +180,44 @@ export const randomFacts: fc.Arbitrary<RunFacts> = fc
     const phase = ended ? (ending === 'succeeded' ? 'COMPLETED' : 'FAILED') : latched ? 'FINALIZING' : 'EXECUTING';
     const said = ended || latched ? ending : null;
     const failed = said !== null && said !== 'succeeded';
-    return fc.record<RunFacts>({
-      run: fc.constant('').map(() => newRun()),
-      tenant: fc.constantFrom('acme', 'globex'),
-      profile: fc.constantFrom('STRICT', 'STANDARD', 'OBSERVE_ONLY'),
-      finalizeDueMs: fc.constant(dueMs),
-      amendments: mostly<readonly AmendmentFact[]>([], amendments),
-      earlier: mostly<RunFacts['earlier']>(null, earlier),
-      expectations: mostly(FOUR, fc.subarray([...FOUR]), fc.constant(FOUR.map((one) => ({ ...one, dueMs: DUE_MS })))),
-      acks: fc
-        .tuple(
-          ack(TRACE_ACK),
-          ack(POLICY_ACK),
-          failed ? ack(INCIDENT_ACK) : mostly<readonly AckFact[]>([], ack(INCIDENT_ACK)),
-          ended ? ack(FINAL_ACK) : mostly<readonly AckFact[]>([], ack(FINAL_ACK)),
-        )
-        .map((lists) => lists.flat()),
-      phase: fc.constant(phase),
-      outcome: fc.constant(said),
-      evaluation: mostly<RunFacts['evaluation']>(
-        said === null ? null : { outcome: said, kind: 'run.outcome' },
-        fc.option(fc.record({ outcome, kind: fc.constantFrom('run.outcome', 'run.repair', 'model.call') })),
-      ),
-      incident: mostly<RunFacts['incident']>(failed ? { outcome: said } : null, fc.option(fc.record({ outcome }))),
-      tries: fc.tuple(aTryOf(1, 1), aTryOf(1, 2), aTryOf(2, 1)).chain((all) => fc.subarray(all)),
-      trace,
-      forged: mostly<readonly string[]>([], fc.constant(['u-1', 'u-2'])),
-      refused: mostly<readonly string[]>([], fc.constant(['other-'])),
-      brokenSeqs: mostly<readonly number[]>([], fc.constant([2])),
-    });
+    return fc
+      .record({
+        run: fc.constant('').map(() => newRun()),
+        tenant: fc.constantFrom('acme', 'globex'),
+        profile: fc.constantFrom('STRICT', 'STANDARD', 'OBSERVE_ONLY'),
+        finalizeDueMs: fc.constant(dueMs),
+        amendments: mostly<readonly AmendmentFact[]>([], amendments),
+        earlier: mostly<RunFacts['earlier']>(null, earlier),
+        expectations: mostly(FOUR, fc.subarray([...FOUR]), fc.constant(FOUR.map((one) => ({ ...one, dueMs: DUE_MS })))),
+        acks: fc
+          .tuple(
+            ack(TRACE_ACK),
+            ack(POLICY_ACK),
+            failed ? ack(INCIDENT_ACK) : mostly<readonly AckFact[]>([], ack(INCIDENT_ACK)),
+            ended ? ack(FINAL_ACK) : mostly<readonly AckFact[]>([], ack(FINAL_ACK)),
+          )
+          .map((lists) => lists.flat()),
+        phase: fc.constant(phase),
+        outcome: fc.constant(said),
+        evaluation: mostly<RunFacts['evaluation']>(
+          said === null ? null : { outcome: said, kind: 'run.outcome' },
+          fc.option(fc.record({ outcome, kind: fc.constantFrom('run.outcome', 'run.repair', 'model.call') })),
+        ),
+        incident: mostly<RunFacts['incident']>(failed ? { outcome: said } : null, fc.option(fc.record({ outcome }))),
+        kind: mostly<RunFacts['kind']>('governedRun', fc.constant('own')),
+        tries: fc.tuple(aTryOf(1, 1), aTryOf(1, 2), aTryOf(2, 1)).chain((all) => fc.subarray(all)),
+        forged: mostly<readonly string[]>([], fc.constant(['u-1', 'u-2'])),
+        refused: mostly<readonly string[]>([], fc.constant(['other-'])),
+        brokenSeqs: mostly<readonly number[]>([], fc.constant([2])),
+      })
+      .chain((facts) =>
+        fc
+          .record({
+            answer: mostly(answerOf(facts), fc.constantFrom(null, contentOf({ step: 1, attempt: 1 }), 'f'.repeat(64))),
+            story: mostly(storyOf(facts), changed(storyOf(facts))),
+          })
+          .chain(({ answer, story }) =>
+            trace(story).map((known): RunFacts => ({ ...facts, answer, story, trace: known })),
+          ),
+      );
   });

@@ -56,7 +56,8 @@ export async function sealedRun(stack: Stack, logins: Logins, options: SealedOpt
   }
   const outcome = rich ? 5 : 2;
   await decide(logins, uuid, { step: outcome, attempt: 1, kind: 'run.outcome', effect: 'allow', digest: OUTCOME });
-  if (options.open !== true) events.push({ id: 'run.closing', kind: 'run.closing', body: { outcome: 'succeeded' } });
+  if (options.open !== true)
+    events.push({ id: 'run.closing', kind: 'run.closing', body: { outcome: 'succeeded', events: events.length + 1 } });
   const observed = createObserveActivities({
     database: logins.observe,
     log: { warn: () => undefined },
@@ -135,7 +136,10 @@ async function attempted(stack: Stack, logins: Logins, uuid: string, step: numbe
 }
 
 export async function finish({ decide: login, execute }: Logins, uuid: string, outcome: number): Promise<void> {
-  await login.query(`UPDATE decide.runs SET phase = 'FINALIZING', outcome = 'succeeded' WHERE run_id = $1`, [uuid]);
+  await login.query(
+    `UPDATE decide.runs SET phase = 'FINALIZING', outcome = 'succeeded', answer = $2 WHERE run_id = $1`,
+    [uuid, OTHER],
+  );
   await execute.query(
     `INSERT INTO execute.evaluations (run_id, step, attempt, outcome) VALUES ($1, $2, 1, 'succeeded')`,
     [uuid, outcome],

@@ -28,6 +28,8 @@ const incomplete = (...findings: readonly ModelFinding[]) => ({ status: 'INCOMPL
 const complete = (...findings: readonly ModelFinding[]) => ({ status: 'COMPLETE', findings });
 const step = 'step 1 attempt 1';
 const any = expect.any(String);
+/** What the model said last, so that the run has its answer whatever happened before. */
+const LAST = aTry({ step: 9 });
 
 describe('a run with nothing wrong', () => {
   it('is COMPLETE when it succeeded', async () => {
@@ -178,7 +180,7 @@ describe('execution', () => {
     [aTry({ warrant: 'released' }), 'no warrant was redeemed for it'],
     [aTry({ warrant: 'other nonce' }), 'no warrant was redeemed for it'],
   ])('UNWARRANTED: %j', async (one, detail) => {
-    expect(await judge(aRun({ tries: [one] }))).toEqual(incomplete(found('UNWARRANTED', step, detail)));
+    expect(await judge(aRun({ tries: [one, LAST] }))).toEqual(incomplete(found('UNWARRANTED', step, detail)));
   });
   it.each([
     [{ overMicros: 12 }, '12 micro-USD above the grant'],
@@ -190,15 +192,22 @@ describe('execution', () => {
   it.each([
     [aTry({ result: 'unknown' }), 'lost'],
     [aTry({ kind: 'skill.call', access: 'read', result: 'unknown' }), 'lost'],
-    [aTry({ result: null }), 'no result'],
   ])('UNKNOWN_RESULT of a read or a model call: a note: %j', async (one, detail) => {
-    expect(await judge(aRun({ tries: [one] }))).toEqual(complete(found('UNKNOWN_RESULT', step, detail, false)));
+    expect(await judge(aRun({ tries: [one, LAST] }))).toEqual(complete(found('UNKNOWN_RESULT', step, detail, false)));
+  });
+  it('UNKNOWN_RESULT: an attempt without a result, which is no settlement either', async () => {
+    expect(await judge(aRun({ tries: [aTry({ result: null }), LAST] }))).toEqual(
+      incomplete(
+        found('MISMATCH', step, 'forfeited without a result'),
+        found('UNKNOWN_RESULT', step, 'no result', false),
+      ),
+    );
   });
   it('UNKNOWN_RESULT of a write that a later attempt made good: a note', async () => {
     const write = aTry({ kind: 'skill.call', access: 'write', result: 'unknown' });
-    expect(await judge(aRun({ tries: [write, { ...write, attempt: 2, result: 'succeeded' }] }))).toEqual(
-      complete(found('UNKNOWN_RESULT', step, 'lost, made good by a later attempt', false)),
-    );
+    expect(
+      await judge(aRun({ tries: [write, aTry({ kind: 'skill.call', access: 'write', attempt: 2 }), LAST] })),
+    ).toEqual(complete(found('UNKNOWN_RESULT', step, 'lost, made good by a later attempt', false)));
   });
   it.each([
     ['a write', [aTry({ kind: 'skill.call', access: 'write', result: 'unknown' })]],
@@ -215,7 +224,7 @@ describe('execution', () => {
       [aTry({ kind: 'skill.call', access: 'write', result: 'unknown' }), aTry({ step: 2 })],
     ],
   ])('UNKNOWN_RESULT of %s: blocking', async (_name, tries) => {
-    expect(await judge(aRun({ tries }))).toEqual(incomplete(found('UNKNOWN_RESULT', step, 'lost')));
+    expect(await judge(aRun({ tries: [...tries, LAST] }))).toEqual(incomplete(found('UNKNOWN_RESULT', step, 'lost')));
   });
   it('FORGED_APPROVAL: a check of the audit failed', async () => {
     expect(await judge(aRun({ forged: ['u-1'] }))).toEqual(incomplete(found('FORGED_APPROVAL', 'u-1', 'forged')));
@@ -245,7 +254,7 @@ describe('TRACE_BROKEN', () => {
     ],
     ['not closed', { head: { ...head, closed: false }, seqs: [1, 2] }],
   ])('%s', async (detail, trace) => {
-    expect(await judge(aRun({ acks, expectations, trace }))).toEqual(
+    expect(await judge(aRun({ acks, expectations, trace, story: [] }))).toEqual(
       incomplete(found('TRACE_BROKEN', 'trace', detail)),
     );
   });

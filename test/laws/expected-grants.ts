@@ -166,6 +166,7 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'audit.amend(uuid,integer,integer,integer,text,interval)': ['rok_decide'],
   'audit.declare(uuid,text,text,text,timestamp with time zone)': ['rok_decide'],
   'audit.iso(timestamp with time zone)': ['rok_audit'],
+  'audit.settlement_fault(text,text,text,bigint,bigint,bigint,bigint,bigint,numeric,bigint)': ['rok_read'],
   'audit.judge(uuid[],integer)': ['rok_audit'],
   'audit.judge_error(uuid,text)': ['rok_audit'],
   'audit.judge_strays(integer)': ['rok_audit'],
