@@ -277,6 +277,7 @@ function fromView(view: RunView): RunResult {
     verdict: view.verdict,
     receipt: view.receipt === null ? null : Number(view.receipt),
     decisions: view.decisions,
+    refusedCalls: view.refusedCalls,
     attempts: view.attempts,
     spentMicros: view.spentMicros,
     traceEvents: view.traceEvents,

@@ -55,6 +55,7 @@ export async function play(stage: Stage, scenario: Scenario): Promise<Played> {
       verdict: view.verdict,
       receipt_verified: receipt === 'verified',
       decisions: view.decisions,
+      refused_calls: view.refusedCalls,
       attempts: view.attempts,
       spend_micros: view.spentMicros,
       trace_events: view.traceEvents,

@@ -35,7 +35,10 @@ function sheetOf(view: RunView): string {
     ...(view.endedAt === null ? [['deadline', view.runDeadline] as const] : [['ended', view.endedAt] as const]),
     ['finalize due', view.finalizeDue],
     ['steps', `${view.steps}, ${view.attempts} attempts, ${view.traceEvents} trace events`],
-    ['decisions', `${view.decisions.allow} allow, ${view.decisions.deny} deny, ${view.decisions.pause} pause`],
+    [
+      'decisions',
+      `${view.decisions.allow} allow, ${view.decisions.deny} deny, ${view.decisions.pause} pause; ${view.refusedCalls} calls refused before one`,
+    ],
     ['spend', `${usdText(BigInt(view.spentMicros))} of ${usdText(BigInt(view.capMicros))} USD`],
     ...holdOf(view),
     ['verdict', view.verdict ?? 'PENDING'],

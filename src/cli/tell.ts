@@ -45,6 +45,8 @@ function ofTrace({ id, kind, body }: TraceLine): string | null {
     }
     case 'step.executed':
       return `executed  step ${at}: ${text(body, 'status')}${text(body, 'code') === '' ? '' : ` (${text(body, 'code')})`}`;
+    case 'call.refused':
+      return plain(`refused   step ${text(body, 'step')}: call of ${text(body, 'skill')} — ${text(body, 'code')}`);
     case 'approval.given':
       return plain(`acted     ${text(body, 'actor')}: ${text(body, 'verb')}`);
     case 'budget.raised':
@@ -63,10 +65,10 @@ function ofTrace({ id, kind, body }: TraceLine): string | null {
 }
 
 function ofEnd(view: RunView): string {
-  const { decisions, attempts } = view;
+  const { decisions, attempts, refusedCalls } = view;
   return [
     `ended     ${view.phase}, outcome ${view.outcome ?? 'none'}${view.detail === '' ? '' : ` — ${plain(view.detail)}`}`,
-    `cost      ${usdText(BigInt(view.spentMicros))} of ${usdText(BigInt(view.capMicros))} USD, ${attempts} attempts; decisions: ${decisions.allow} allow, ${decisions.deny} deny, ${decisions.pause} pause`,
+    `cost      ${usdText(BigInt(view.spentMicros))} of ${usdText(BigInt(view.capMicros))} USD, ${attempts} attempts; decisions: ${decisions.allow} allow, ${decisions.deny} deny, ${decisions.pause} pause; ${refusedCalls} calls refused before one`,
     `verdict   ${view.verdict ?? 'PENDING'}${view.findings.length === 0 ? '' : `: ${view.findings.map((finding) => `${finding.code} ${finding.subject}`).join(', ')}`}`,
   ].join('\n');
 }

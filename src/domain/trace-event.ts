@@ -7,6 +7,8 @@ export const TRACE_KINDS = {
   'run.prepared': 'what the first context is named by; it is stored at the latest by the first model call',
   'step.decided': 'an intent was answered; effect, reasons, digests',
   'step.executed': 'an attempt came back; status, result digest, usage',
+  'call.refused':
+    'a call that a model asked for was refused before a decision; skill, code, digest of what was said of it',
   'hold.opened': 'the run is paused; reason, authority, until',
   'hold.warned': 'the hold ends in 5 minutes, or less; authority, until',
   'hold.resolved': 'the hold ended; how and by whom',
@@ -14,7 +16,7 @@ export const TRACE_KINDS = {
   'budget.raised': 'an actor raised the cap of a budget; which, from what to what',
   'message.refused': 'an actor asked for something it may not do',
   'phase.changed': 'the lifecycle moved',
-  'run.closing': 'last event; outcome and length',
+  'run.closing': 'last event; outcome, length, calls refused before a decision',
 } as const;
 export type TraceKind = keyof typeof TRACE_KINDS;
 

@@ -13,7 +13,7 @@ import { answerText, conversationOf } from './conversation.js';
 import type { ExecuteDeps, InFlight } from './deps.js';
 import type { Conversation, ModelReply } from './models/model-gateway.js';
 import { storeOpening } from './opening.js';
-import { readToolCalls, withOwnIds } from './tool-calls.js';
+import { droppedCalls, readToolCalls, withOwnIds } from './tool-calls.js';
 import { underWarrant, type Done } from './warrant.js';
 
 const MODEL_TIMEOUT_MS = 600_000;
@@ -70,8 +70,9 @@ function doneOf(reply: ModelReply, { registry }: ExecuteDeps, agent: Agent, salt
   const called = withOwnIds(reply.toolCalls);
   const answer = contentOf(salt, 'assistant', answerText(reply.text, called));
   const { toolCalls, contents } = readToolCalls(called, { registry, skills: agent.skills, salt });
+  const dropped = droppedCalls(reply.toolCalls, salt);
   return {
-    contents: [answer, ...contents],
+    contents: [answer, ...contents, ...(dropped === undefined ? [] : [dropped])],
     contentDigest: answer.digest,
     usage: reply.usage,
     reportedModel: reply.reportedModel,
@@ -80,6 +81,9 @@ function doneOf(reply: ModelReply, { registry }: ExecuteDeps, agent: Agent, salt
       finishReason: reply.finishReason,
       truncated: reply.finishReason === 'length' || called.length < reply.toolCalls.length,
       toolCalls,
+      ...(dropped === undefined
+        ? {}
+        : { dropped: { calls: reply.toolCalls.length - called.length, digest: dropped.digest } }),
       entry: { role: 'assistant', content: answer.digest },
     },
   };

@@ -1,11 +1,15 @@
 /**
- * The skill calls of an answer, checked before anyone is asked to allow them: known skill, arguments that parse, fit and
- * have one canonical form. What does not goes back to the model as an error text instead of becoming an intent. Pure.
+ * The skill calls of an answer, checked before anyone is asked to allow them: arguments that parse, fit and have one
+ * canonical form. What does not goes back to the model as an error text instead of becoming an intent; of which skill an
+ * agent may ask for is not said here but decided. Pure.
  */
+import type { CallRefusal } from '../domain/call-refusal.js';
 import { canonicalJson, CanonicalJsonError } from '../domain/canonical-json.js';
 import type { Json } from '../domain/json.js';
 import type { ToolCall } from '../domain/protocol/execute.js';
+import { storable } from '../domain/text.js';
 import { contentOf, type Content } from './content-store.js';
+import { cutText } from './cut-text.js';
 import type { CalledTool } from './models/model-gateway.js';
 import type { Registry, SkillFacts } from './registry.js';
 
@@ -29,6 +33,14 @@ export function withOwnIds(called: readonly CalledTool[]): readonly CalledTool[]
   });
 }
 
+/** What is stored of the calls that an answer has no room for; undefined where there are none. */
+export function droppedCalls(called: readonly CalledTool[], salt: Uint8Array): Content | undefined {
+  const rest = called.slice(MAX_TOOL_CALLS);
+  if (rest.length === 0) return undefined;
+  const text = JSON.stringify(rest.map(({ name, argumentsText }) => ({ name, argumentsText })));
+  return contentOf(salt, 'malformed', cutText(text, MAX_ARGUMENT_BYTES));
+}
+
 export function readToolCalls(
   called: readonly CalledTool[],
   {
@@ -38,50 +50,76 @@ export function readToolCalls(
   }: { readonly registry: Registry; readonly skills: readonly string[]; readonly salt: Uint8Array },
 ): ReadCalls {
   const read = called.map((call) => {
-    const facts = skills.includes(call.name) ? registry.skill(call.name) : undefined;
-    if (facts === undefined)
-      return malformed(call, undefined, salt, `there is no skill of that name; there are: ${skills.join(', ')}`);
-    const checked = checkArguments(call, registry);
-    if (!checked.ok) return malformed(call, facts, salt, checked.problem);
+    const facts = registry.skill(call.name);
+    if (facts === undefined) return unknown(call, salt);
+    const checked = readArguments(call, registry);
+    if (!skills.includes(call.name)) return unlisted(call, facts, salt, checked);
+    if (!checked.ok) return malformed(call, facts, salt, checked);
     const content = contentOf(salt, 'arguments', checked.text);
     return { toolCall: { ...namesOf(call, facts), argumentsDigest: content.digest }, content };
   });
   return { toolCalls: read.map(({ toolCall }) => toolCall), contents: read.map(({ content }) => content) };
 }
 
-const namesOf = (call: CalledTool, facts: SkillFacts | undefined) => ({
+const namesOf = (call: CalledTool, facts: SkillFacts) => ({
   callId: call.id,
-  skill: facts?.name ?? call.name.slice(0, MAX_NAME_CHARS),
-  target: facts?.target ?? call.name.slice(0, MAX_NAME_CHARS),
-  access: facts?.access ?? ('read' as const),
-  repeatable: facts?.repeatable ?? false,
+  skill: facts.name,
+  target: facts.target,
+  access: facts.access,
+  repeatable: facts.repeatable,
 });
 
-/** There are no arguments to name, so the error text's digest stands for them. */
-function malformed(call: CalledTool, facts: SkillFacts | undefined, salt: Uint8Array, problem: string) {
-  const text = JSON.stringify({ error: 'arguments_invalid', message: problem.slice(0, MAX_ERROR_CHARS) });
-  const content = contentOf(salt, 'malformed', text);
-  return { toolCall: { ...namesOf(call, facts), argumentsDigest: content.digest, malformed: content.digest }, content };
+type Read = { readonly toolCall: ToolCall; readonly content: Content };
+
+/** Asked for as it is, and denied by the deciders: the agent has no such skill. */
+function unlisted(call: CalledTool, facts: SkillFacts, salt: Uint8Array, checked: Checked): Read {
+  const content = checked.ok ? contentOf(salt, 'arguments', checked.text) : asWritten(call, salt);
+  return { toolCall: { ...namesOf(call, facts), argumentsDigest: content.digest }, content };
 }
 
-type Checked = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: string };
+/**
+ * So is what is registered nowhere, under a name that nothing registered has: a model makes up `orders.refund@1` too. Nobody
+ * knows what it would do, so it is taken for a write, and its arguments for text.
+ */
+function unknown(call: CalledTool, salt: Uint8Array): Read {
+  const content = asWritten(call, salt);
+  const skill = storable(call.name, MAX_NAME_CHARS);
+  const target = `${skill.replaceAll('@', '\uFFFD')}@unknown`;
+  const names = { callId: call.id, skill, target, access: 'write', repeatable: false } as const;
+  return { toolCall: { ...names, argumentsDigest: content.digest }, content };
+}
 
-function checkArguments({ name, argumentsText }: CalledTool, registry: Registry): Checked {
+const asWritten = ({ argumentsText }: CalledTool, salt: Uint8Array): Content =>
+  contentOf(salt, 'malformed', cutText(argumentsText, MAX_ARGUMENT_BYTES));
+
+/** There are no arguments to name, so the error text's digest stands for them. */
+function malformed(call: CalledTool, facts: SkillFacts, salt: Uint8Array, { problem, refusal }: Refused): Read {
+  const text = JSON.stringify({ error: 'arguments_invalid', message: problem.slice(0, MAX_ERROR_CHARS) });
+  const content = contentOf(salt, 'malformed', text);
+  const toolCall = { ...namesOf(call, facts), argumentsDigest: content.digest, malformed: content.digest, refusal };
+  return { toolCall, content };
+}
+
+type Refused = { readonly ok: false; readonly problem: string; readonly refusal: CallRefusal };
+type Checked = { readonly ok: true; readonly text: string } | Refused;
+
+function readArguments({ name, argumentsText }: CalledTool, registry: Registry): Checked {
+  const no = (refusal: CallRefusal, problem: string): Checked => ({ ok: false, problem, refusal });
   if (Buffer.byteLength(argumentsText) > MAX_ARGUMENT_BYTES)
-    return { ok: false, problem: `the arguments are longer than ${MAX_ARGUMENT_BYTES} bytes` };
+    return no('arguments_too_long', `the arguments are longer than ${MAX_ARGUMENT_BYTES} bytes`);
   let value: Json;
   try {
     // Models leave the arguments of a call without parameters empty.
     value = JSON.parse(argumentsText.trim() === '' ? '{}' : argumentsText) as Json;
   } catch {
-    return { ok: false, problem: 'the arguments are not JSON' };
+    return no('arguments_not_json', 'the arguments are not JSON');
   }
   const problems = registry.problemsOf(name, value);
-  if (problems.length > 0) return { ok: false, problem: problems.join('; ') };
+  if (problems.length > 0) return no('arguments_do_not_fit', problems.join('; '));
   try {
     return { ok: true, text: canonicalJson(value) };
   } catch (error) {
     if (!(error instanceof CanonicalJsonError)) throw error;
-    return { ok: false, problem: `the arguments have no exact form: ${error.message}` };
+    return no('arguments_inexact', `the arguments have no exact form: ${error.message}`);
   }
 }

@@ -37,6 +37,8 @@ export type RunView = {
   readonly spentMicros: string;
   readonly capMicros: string;
   readonly decisions: { readonly allow: number; readonly deny: number; readonly pause: number };
+  /** Calls that a model asked for and that were refused before a decision. */
+  readonly refusedCalls: number;
   readonly attempts: number;
   readonly traceEvents: number;
   readonly hold: OpenHold | null;
@@ -57,7 +59,8 @@ export const RUN_VIEW_SQL = `SELECT r.run_id, r.tenant, r.agent, r.workflow_id, 
     r.profile, r.actor ->> 'name' AS actor, r.last_step AS steps, coalesce(w.spent, 0)::text AS spent,
     coalesce((SELECT max(x.to_cap)::text FROM decide.v_raises x WHERE x.run_id = r.run_id AND x.scope = 'run' AND x.unit = 'usd_micros'),
       r.limits ->> 'usdMicros') AS cap, d.allow, d.deny, d.pause, coalesce(w.attempts, 0)::int AS attempts,
-    coalesce(t.length, 0)::int AS trace_events, h.open_hold, v.status AS verdict, coalesce(v.findings, '[]') AS findings,
+    coalesce(t.length, 0)::int AS trace_events,
+    (SELECT count(*)::int FROM observe.v_events x WHERE x.run_id = r.run_id AND x.kind = 'call.refused') AS refused_calls, h.open_hold, v.status AS verdict, coalesce(v.findings, '[]') AS findings,
     (SELECT x.n::text FROM audit.v_receipts x WHERE x.run_id = r.run_id ORDER BY x.revision DESC LIMIT 1) AS receipt,
     r.opened_at, r.ended_at, c.run_deadline, c.finalize_due, clock_timestamp() AS as_of
   FROM decide.v_runs r
@@ -100,6 +103,7 @@ export type RunViewRow = {
   readonly allow: number;
   readonly deny: number;
   readonly pause: number;
+  readonly refused_calls: number;
   readonly attempts: number;
   readonly trace_events: number;
   readonly open_hold: HoldJson | null;
@@ -128,6 +132,7 @@ export function toRunView(row: RunViewRow): RunView {
     spentMicros: row.spent,
     capMicros: row.cap,
     decisions: { allow: row.allow, deny: row.deny, pause: row.pause },
+    refusedCalls: row.refused_calls,
     attempts: row.attempts,
     traceEvents: row.trace_events,
     hold: row.open_hold === null ? null : toHold(row.open_hold),

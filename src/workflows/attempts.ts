@@ -26,7 +26,10 @@ export type Task = {
   readonly first?: FirstInput;
   /** Whether a call whose fate is unknown may be tried again. */
   readonly repeatable: boolean;
+  /** When it has its permit, or will not get one. */
   readonly onDecided?: () => void;
+  /** When the trace has its first decision. */
+  readonly onNoted?: () => void;
 };
 
 const MAX_TRIES = 4;
@@ -48,6 +51,7 @@ export async function attemptUntilDone(run: GovernedRun, task: Task): Promise<Do
       attempt,
       turn: task.turn,
       ...(task.context === undefined ? {} : { context: task.context }),
+      ...(task.onNoted === undefined ? {} : { onNoted: task.onNoted }),
     });
     task.onDecided?.();
     if (!permitted.allowed) return { status: 'denied', reasons: permitted.reasons };

@@ -74,8 +74,9 @@ export async function close(run: Closing, ending: Ending & { readonly answer: Di
       detail,
     }),
   );
-  const events = run.countsEvents ? { events: run.trace.noted + 1 } : {};
-  run.trace.note('run.closing', 'run.closing', { outcome, ...events });
+  const refusedCalls = run.countsEvents ? run.trace.notedOf('call.refused') : null;
+  const counts = refusedCalls === null ? {} : { events: run.trace.noted + 1, refused_calls: refusedCalls };
+  run.trace.note('run.closing', 'run.closing', { outcome, ...counts });
   const end = { run: run.run, outcome, detail, answer };
   const final =
     (await within('trace', () => run.trace.finish(share('trace'), end))) ?? (await decide['decide.finalize'](end));
@@ -89,6 +90,7 @@ export async function close(run: Closing, ending: Ending & { readonly answer: Di
     verdict: judged?.status ?? null,
     receipt: judged?.receipt ?? null,
     decisions: final.decisions,
+    refusedCalls,
     attempts: final.attempts,
     spentMicros: final.spentMicros,
     traceEvents: run.trace.noted,

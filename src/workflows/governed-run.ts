@@ -3,17 +3,21 @@
  * policy, prices or content: only digests, counts and statuses pass through here.
  */
 import { createEventGroup } from '@temporalio/workflow';
-import type { ContextEntry, ContextRef } from '../domain/context.js';
+import type { ContextRef } from '../domain/context.js';
 import { contextDigest, NO_CONTEXT } from '../domain/context.js';
 import type { Digest } from '../domain/ids.js';
 import { modelSettingsDigest } from '../domain/intent.js';
 import type { RunSpec } from '../domain/run-spec.js';
-import type { FirstInput, ModelAnswer, ToolCall } from '../domain/protocol/execute.js';
+import type { FirstInput, ModelAnswer } from '../domain/protocol/execute.js';
 import { RunEnded } from './ending.js';
 import { governed, type GovernedRun } from './governed.js';
 import { executeSafely } from './hands.js';
 import type { RunResult } from './messages.js';
-import { attemptUntilDone, type Done } from './attempts.js';
+import { attemptUntilDone } from './attempts.js';
+import { callSkills } from './skill-calls.js';
+
+/** Names in it come from a model. */
+const LABEL_CHARS = 200;
 
 /** Workflow type `governedRun`: one governed execution of one agent. */
 export async function governedRun(spec: RunSpec): Promise<RunResult> {
@@ -40,8 +44,9 @@ async function converse(run: GovernedRun, spec: RunSpec): Promise<Digest> {
         throw new RunEnded({ outcome: 'failed', detail: 'the final answer was cut at its output limit' });
       return said.contentDigest;
     }
-    const results = await group(`turn ${turn}: ${answer.toolCalls.map((call) => call.skill).join(', ')}`, () =>
-      callSkills(run, run.nextTurn(), answer.toolCalls),
+    const skills = answer.toolCalls.map((call) => call.skill).join(', ');
+    const results = await group(`turn ${turn}: ${skills.slice(0, LABEL_CHARS)}`, () =>
+      callSkills(run, { step, answer }),
     );
     context = { base: said.context, added: [answer.entry, ...results] };
   }
@@ -88,63 +93,4 @@ async function callModel(run: GovernedRun, { step, turn, context, opening }: Ask
     throw new RunEnded({ outcome: 'failed', detail: `the model call failed: ${done.code}` });
   if (done.model === undefined) throw new RunEnded({ outcome: 'failed', detail: 'the model gave no answer' });
   return { answer: done.model, contentDigest: done.contentDigest, context: named };
-}
-
-/** Decided one after the other, executed side by side, given back in the order asked. */
-async function callSkills(
-  run: GovernedRun,
-  turn: number,
-  calls: readonly ToolCall[],
-): Promise<readonly ContextEntry[]> {
-  const running: Promise<Told>[] = [];
-  for (const [at, call] of calls.entries()) {
-    if (call.malformed !== undefined) {
-      running.push(Promise.resolve({ content: call.malformed }));
-      continue;
-    }
-    const task = {
-      step: run.nextStep(),
-      turn,
-      repeatable: call.repeatable,
-      draft: {
-        kind: 'skill.call',
-        target: call.target,
-        argumentsDigest: call.argumentsDigest,
-        contextDigest: NO_CONTEXT,
-        access: call.access,
-      },
-    } as const;
-    if (at === calls.length - 1) running.push(attemptUntilDone(run, task).then(told));
-    else {
-      // The permit is awaited before the next is asked for; the call itself is not.
-      const permitted = new Promise<void>((resolve) => {
-        running.push(attemptUntilDone(run, { ...task, onDecided: resolve }).then(told));
-      });
-      await Promise.race([permitted, running.at(-1)]);
-    }
-  }
-  const answers = await Promise.all(running);
-  const texts = answers.flatMap((one) => ('text' in one ? [one.text] : []));
-  const digests = texts.length === 0 ? [] : await executeSafely['execute.tell']({ run: run.run, texts });
-  let next = 0;
-  return calls.map((call, index) => {
-    const one = answers[index];
-    const content = one !== undefined && 'content' in one ? one.content : digests[next++];
-    if (content === undefined) throw new Error('a skill call came back without content');
-    return { role: 'tool', content, callId: call.callId, skill: call.skill };
-  });
-}
-
-type Told = { readonly content: Digest } | { readonly text: string };
-
-/** What the model hears of a skill call that has no output of its own. */
-function told(done: Done): Told {
-  switch (done.status) {
-    case 'succeeded':
-      return { content: done.contentDigest };
-    case 'denied':
-      return { text: `denied: ${done.reasons.map((reason) => `${reason.code}: ${reason.text}`).join('; ')}` };
-    case 'failed':
-      return { text: `failed: ${done.code}` };
-  }
 }

@@ -32,6 +32,7 @@ export type Asking = {
   readonly turn: number;
   readonly context?: ContextRef;
   readonly arguments?: Json;
+  readonly onNoted?: () => void;
 };
 
 export class GovernedRun {
@@ -155,6 +156,7 @@ export class GovernedRun {
       else {
         const { ruling } = answer;
         this.#noteDecided(intent, answer);
+        asking.onNoted?.();
         if (ruling.effect === 'allow')
           return { allowed: true, permit: { intent, actionDigest: answer.actionDigest, grant: ruling.grant } };
         if (ruling.effect === 'deny') {

@@ -90,6 +90,8 @@ export type RunResult = {
   readonly verdict: VerdictStatus | null;
   readonly receipt: number | null;
   readonly decisions: { readonly allow: number; readonly deny: number; readonly pause: number };
+  /** Calls that a model asked for and that were refused before a decision; null where another execution closed the run. */
+  readonly refusedCalls: number | null;
   readonly attempts: number;
   readonly spentMicros: string;
   readonly traceEvents: number;

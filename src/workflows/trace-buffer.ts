@@ -11,6 +11,7 @@ const ONCE_MS = 2_000;
 export class TraceBuffer {
   #pending: readonly TraceEvent[] = [];
   #noted = 0;
+  readonly #counts = new Map<TraceKind, number>();
   #head: { length: number; hash: Digest | null } = { length: 0, hash: null };
 
   constructor(private readonly run: RunId) {}
@@ -19,6 +20,10 @@ export class TraceBuffer {
   get noted(): number {
     return this.#noted;
   }
+  /** Of those, how many of one kind. */
+  notedOf(kind: TraceKind): number {
+    return this.#counts.get(kind) ?? 0;
+  }
   get head(): { readonly length: number; readonly hash: Digest | null } {
     return this.#head;
   }
@@ -26,6 +31,7 @@ export class TraceBuffer {
   note(kind: TraceKind, id: string, body: JsonObject): void {
     this.#pending = [...this.#pending, { id, kind, body }];
     this.#noted += 1;
+    this.#counts.set(kind, this.notedOf(kind) + 1);
   }
 
   /** What is not kept yet, oldest first. */

@@ -71,6 +71,7 @@ const expected = {
   verdict: 'COMPLETE',
   receipt_verified: true,
   decisions: { allow: 13, deny: 1, pause: 1 },
+  refused_calls: 1,
   attempts: 11,
   spend_micros: '1152',
   refunds_done: ['A-1001: 12.00, small enough for the desk', 'A-1002: 490.00, approved by finance'],

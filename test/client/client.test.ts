@@ -58,6 +58,7 @@ describe('the client', () => {
       outcome: 'succeeded',
       verdict: 'COMPLETE',
       decisions: last?.decisions,
+      refusedCalls: last?.refusedCalls,
       attempts: last?.attempts,
       spentMicros: last?.spentMicros,
       traceEvents: last?.traceEvents,

@@ -5,7 +5,7 @@ import type { CalledTool } from '../../src/execute/models/model-gateway.js';
 import { toolNames } from '../../src/execute/models/tool-names.js';
 import { createRegistry } from '../../src/execute/registry.js';
 import { defineSkill } from '../../src/execute/skills/skill.js';
-import { MAX_TOOL_CALLS, readToolCalls, withOwnIds } from '../../src/execute/tool-calls.js';
+import { droppedCalls, MAX_TOOL_CALLS, readToolCalls, withOwnIds } from '../../src/execute/tool-calls.js';
 
 const skill = (name: string) =>
   defineSkill({
@@ -49,54 +49,79 @@ describe('a skill call of a model', () => {
   });
 
   it.each([
-    ['not JSON', '{"amount": 1', 'the arguments are not JSON'],
-    ['does not fit', '{"amount": "1"}', 'amount: Invalid input: expected number, received string'],
-    ['empty', '', 'amount: Invalid input: expected number, received undefined'],
+    ['not JSON', 'arguments_not_json', '{"amount": 1', 'the arguments are not JSON'],
+    [
+      'does not fit',
+      'arguments_do_not_fit',
+      '{"amount": "1"}',
+      'amount: Invalid input: expected number, received string',
+    ],
+    ['empty', 'arguments_do_not_fit', '', 'amount: Invalid input: expected number, received undefined'],
     [
       'a fraction',
+      'arguments_inexact',
       '{"amount": 12.5}',
       'the arguments have no exact form: /amount: `12.5` is not an integer within ±2^53',
     ],
     [
       'rounded',
+      'arguments_inexact',
       '{"amount": 9007199254740993}',
       'the arguments have no exact form: /amount: `9007199254740992` is not an integer within ±2^53',
     ],
     [
       'half a character',
+      'arguments_inexact',
       '{"amount": 1, "b": "\\ud800"}',
       'the arguments have no exact form: /b: a lone surrogate is not text',
     ],
-    ['too long', JSON.stringify({ amount: 1, b: 'x'.repeat(70_000) }), 'the arguments are longer than 65536 bytes'],
+    [
+      'too long',
+      'arguments_too_long',
+      JSON.stringify({ amount: 1, b: 'x'.repeat(70_000) }),
+      'the arguments are longer than 65536 bytes',
+    ],
     [
       'too deep',
+      'arguments_inexact',
       `{"amount": 1, "b": ${'['.repeat(70)}${']'.repeat(70)}}`,
       `the arguments have no exact form: /b${'/0'.repeat(64)}: nested deeper than 64 levels`,
     ],
-  ])('goes back to the model as an error where it is malformed: %s', (_, argumentsText, message) => {
+  ])('goes back to the model as an error where it is malformed: %s', (_, refusal, argumentsText, message) => {
     const [only] = read(call(argumentsText));
     expect(JSON.parse(only?.text ?? '')).toEqual({ error: 'arguments_invalid', message });
-    expect([only?.malformed, only?.argumentsDigest]).toEqual([only?.digest, only?.digest]);
+    expect([only?.malformed, only?.argumentsDigest, only?.refusal]).toEqual([only?.digest, only?.digest, refusal]);
   });
 
-  it('goes back as an error where the agent has no such skill, registered or not', () => {
-    const message = 'there is no skill of that name; there are: desk.pay';
-    for (const name of ['desk.other', 'rm -rf', '__proto__'])
-      expect(read(call('{"amount":1}', name))).toMatchObject([
-        {
-          skill: name,
-          target: name,
-          access: 'read',
-          repeatable: false,
-          text: JSON.stringify({ error: 'arguments_invalid', message }),
-        },
-      ]);
+  it('is asked for as it is where the agent has no such skill, so that it is decided', () => {
+    expect(read(call('{"amount":1}', 'desk.other'), call('{"amount":"1"}', 'desk.other', 'c2'))).toMatchObject([
+      { skill: 'desk.other', target: 'desk.other@2', access: 'write', text: '{"amount":1}' },
+      { skill: 'desk.other', target: 'desk.other@2', access: 'write', text: '{"amount":"1"}' },
+    ]);
+    expect(read(call('{"amount":1}', 'desk.other'))[0]?.malformed).toBeUndefined();
+  });
+
+  it.each([
+    ['rm -rf', 'rm -rf', 'rm -rf@unknown'],
+    ['__proto__', '__proto__', '__proto__@unknown'],
+    ['desk.pay@2', 'desk.pay@2', 'desk.pay\uFFFD2@unknown'],
+    ['a\0b\ud800', 'a\uFFFDb\uFFFD', 'a\uFFFDb\uFFFD@unknown'],
+    ['x'.repeat(10_000), 'x'.repeat(128), `${'x'.repeat(128)}@unknown`],
+    ['', '', '@unknown'],
+  ])('is asked for under a name that nothing registered has, where none is registered: %j', (name, skill, target) => {
+    const asked = read(call('not { JSON', name));
+    expect(asked).toMatchObject([{ skill, target, access: 'write', repeatable: false, text: 'not { JSON' }]);
+    expect([asked[0]?.malformed, registry.skillAt(target)]).toEqual([undefined, undefined]);
   });
 
   it('has an id of its own, whatever the model gave, and there is a limit on calls', () => {
     const ids = ['a', 'a', '', 'call_3', 'x'.repeat(65), 'b\n'].map((id) => call('{}', 'desk.pay', id));
     expect(withOwnIds(ids).map(({ id }) => id)).toEqual(['a', 'call_2', 'call_3', 'call_4', 'call_5', 'call_6']);
-    expect(withOwnIds(Array.from({ length: 100 }, () => call('{}')))).toHaveLength(MAX_TOOL_CALLS);
+    const hundred = Array.from({ length: 100 }, () => call('{}'));
+    expect(withOwnIds(hundred)).toHaveLength(MAX_TOOL_CALLS);
+    const rest = JSON.parse(droppedCalls(hundred, salt)?.bytes.toString() ?? '') as readonly unknown[];
+    expect(rest).toEqual(hundred.slice(MAX_TOOL_CALLS).map(({ name, argumentsText }) => ({ name, argumentsText })));
+    expect(droppedCalls(hundred.slice(0, MAX_TOOL_CALLS), salt)).toBeUndefined();
   });
 });
 

@@ -35,6 +35,7 @@ const denied = (detail: string): RunResult => ({
   verdict: 'COMPLETE',
   receipt: expect.any(Number) as unknown as number,
   decisions: { allow: 1, deny: 1, pause: 0 },
+  refusedCalls: 0,
   attempts: 0,
   spentMicros: '0',
   traceEvents: 3,

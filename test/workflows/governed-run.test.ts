@@ -36,9 +36,10 @@ describe('a governed run of the refund desk', () => {
       verdict: 'COMPLETE',
       receipt: 1,
       decisions: { allow: 13, deny: 1, pause: 1 },
+      refusedCalls: 1,
       attempts: 11,
       spentMicros: '1152',
-      traceEvents: 31,
+      traceEvents: 32,
       answer: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
   });

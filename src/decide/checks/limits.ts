@@ -28,10 +28,14 @@ export function checkLimits(intent: Intent, snapshot: Snapshot): CheckResult {
         deny('limit_skill_calls', `limits.skillCalls.${skill}`, `all ${allowed} calls of \`${skill}\` are used`, false),
       );
     if (snapshot.agent !== null && !snapshot.agent.skills.includes(skill))
-      objections.push(deny('policy_not_permitted', 'agent.skills', `the agent has no skill \`${skill}\``, false));
+      objections.push(deny('policy_not_permitted', 'agent.skills', noSuchSkill(skill, snapshot.agent.skills), false));
   }
   return { objections };
 }
+
+/** Told to a model, which may have meant another; the names of skills are bounded, its own is not. */
+const noSuchSkill = (skill: string, skills: readonly string[]): string =>
+  `the agent has no skill \`${skill.slice(0, 128)}\`; it has: ${skills.join(', ')}`;
 
 /** `orders.refund@1` → `orders.refund`. */
 export const skillName = (target: string): string => target.split('@')[0] ?? target;

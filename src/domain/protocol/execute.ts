@@ -1,5 +1,6 @@
 /** What workflows ask of the executing power: remote activities on `rok-execute`. Only digests, counts and statuses come back. */
 import type { AttemptResult } from '../attempt.js';
+import type { CallRefusal } from '../call-refusal.js';
 import type { ContextEntry, ContextRef } from '../context.js';
 import type { Grant } from '../decision.js';
 import type { Digest, RunId } from '../ids.js';
@@ -33,7 +34,10 @@ export type ExecuteStep = {
 /** A run's input, and by what it is known. */
 export type FirstInput = Opening & { readonly input: Json };
 
-/** A skill call that a model asked for. `malformed` holds the stored error that goes back to the model instead of an intent. */
+/**
+ * A skill call that a model asked for; of a skill that the agent has not too, so that the deciders deny it. `malformed` holds
+ * the stored error that goes back to the model instead of an intent.
+ */
 export type ToolCall = {
   readonly callId: string;
   readonly skill: string;
@@ -43,12 +47,16 @@ export type ToolCall = {
   /** Whether a call whose fate is unknown may be tried again. */
   readonly repeatable: boolean;
   readonly malformed?: Digest;
+  /** Why, where it is malformed. */
+  readonly refusal?: CallRefusal;
 };
 
 export type ModelAnswer = {
   readonly finishReason: string;
   readonly truncated: boolean;
   readonly toolCalls: readonly ToolCall[];
+  /** Calls beyond what one answer may ask for, and what was stored of them. */
+  readonly dropped?: { readonly calls: number; readonly digest: Digest };
   /** What the next turn adds to the context before the skills' results. */
   readonly entry: ContextEntry;
 };
