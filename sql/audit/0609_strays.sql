@@ -29,7 +29,7 @@ CREATE FUNCTION audit.stray_finding(p_stray audit.strays) RETURNS jsonb LANGUAGE
 $$;
 COMMENT ON FUNCTION audit.stray_finding(audit.strays) IS 'What is said of a stray; for audit''s own functions.';
 
-CREATE FUNCTION audit.judge_strays(p_limit integer) RETURNS TABLE (run_id uuid, revision integer, status text)
+CREATE FUNCTION audit.judge_strays(p_runs uuid[], p_limit integer) RETURNS TABLE (run_id uuid, revision integer, status text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -37,8 +37,13 @@ DECLARE
   v_page uuid[];
 BEGIN
   SELECT array_agg(p.run_id) INTO v_page FROM (
-    SELECT s.run_id FROM audit.strays s WHERE s.settled_at IS NULL AND s.due_at <= v_now
-    ORDER BY s.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED) p;
+    SELECT s.run_id FROM audit.strays s
+    WHERE s.settled_at IS NULL AND s.due_at <= v_now AND CASE WHEN p_runs IS NULL
+      THEN NOT EXISTS (SELECT FROM audit.set_aside a WHERE a.run_id = s.run_id) ELSE s.run_id = ANY (p_runs) END
+    ORDER BY s.due_at LIMIT p_limit FOR UPDATE OF s SKIP LOCKED) p;
+  IF p_runs IS NOT NULL THEN
+    DELETE FROM audit.set_aside a WHERE a.run_id = ANY (v_page);
+  END IF;
   RETURN QUERY
   WITH known AS (
     SELECT s.run_id, audit.stray_finding(s) AS finding,
@@ -56,7 +61,8 @@ BEGIN
     FROM known k WHERE NOT k.opened
     RETURNING run_id, revision, status;
 END $$;
-COMMENT ON FUNCTION audit.judge_strays(integer) IS 'Rules NO_CONTRACT on strays that are due and still have no run; rok_audit only.';
-GRANT EXECUTE ON FUNCTION audit.judge_strays(integer) TO rok_audit;
+COMMENT ON FUNCTION audit.judge_strays(uuid[], integer) IS
+  'Rules NO_CONTRACT on strays that are due and still have no run, among those given (NULL: any that is not set aside), a page at most; rok_audit only.';
+GRANT EXECUTE ON FUNCTION audit.judge_strays(uuid[], integer) TO rok_audit;
 
 RESET ROLE;

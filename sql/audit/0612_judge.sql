@@ -16,8 +16,9 @@ BEGIN
   -- visible to that one's snapshot. A contract that an ack holds is skipped, and judged the next time.
   IF p_runs IS NULL THEN
     SELECT array_agg(p.run_id) INTO v_page FROM (
-      SELECT c.run_id FROM audit.contracts c WHERE c.judge_after <= v_now
-      ORDER BY c.judge_after LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED) p;
+      SELECT c.run_id FROM audit.contracts c
+      WHERE c.judge_after <= v_now AND NOT EXISTS (SELECT FROM audit.set_aside a WHERE a.run_id = c.run_id)
+      ORDER BY c.judge_after LIMIT p_limit FOR NO KEY UPDATE OF c SKIP LOCKED) p;
   ELSE
     SELECT array_agg(p.run_id) INTO v_page FROM (
       SELECT c.run_id FROM audit.contracts c WHERE c.judge_after <= v_now AND c.run_id = ANY (p_runs)
@@ -27,6 +28,10 @@ BEGIN
     RETURN;
   END IF;
   v_now := clock_timestamp();
+  -- What was set aside is asked for by name. That it can be judged now is known when all of this commits.
+  IF p_runs IS NOT NULL THEN
+    DELETE FROM audit.set_aside a WHERE a.run_id = ANY (v_page);
+  END IF;
   -- Of many, the planner should know how many: it then reads tables once instead of looking up rows.
   IF cardinality(v_page) > 2000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true);
@@ -49,56 +54,8 @@ BEGIN
   FROM ruled u LEFT JOIN written w ON w.run_id = u.run_id;
 END $$;
 COMMENT ON FUNCTION audit.judge(uuid[], integer) IS
-  'Judges what is due among the runs given (NULL: any), a page at most; rok_audit only. Definer, because the audit login may not write verdicts by hand. Answers every run it looked at with the verdict that stands, NULL while PENDING.';
+  'Judges what is due among the runs given (NULL: any that is not set aside), a page at most; rok_audit only. Definer, because the audit login may not write verdicts by hand. Answers every run it looked at with the verdict that stands, NULL while PENDING.';
 GRANT EXECUTE ON FUNCTION audit.judge(uuid[], integer) TO rok_audit;
-
--- When the judge itself stumbles over a run's data: that run gets its verdict too.
-CREATE FUNCTION audit.judge_error(p_run uuid, p_sqlstate text)
-RETURNS TABLE (run_id uuid, revision integer, status text, written boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-  v_contract audit.contracts;
-  v_last audit.verdicts;
-  v_now timestamptz;
-  v_done_at timestamptz;
-  v_stale boolean;
-  v_finding jsonb;
-BEGIN
-  IF p_sqlstate !~ '^(22|23)[0-9A-Z]{3}$' THEN
-    RAISE EXCEPTION '% is not an error of the data', p_sqlstate USING ERRCODE = '22023';
-  END IF;
-  SELECT c.* INTO v_contract FROM audit.contracts c
-    WHERE c.run_id = p_run AND c.judge_after <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
-  v_now := clock_timestamp();
-  v_finding := jsonb_build_object('code', 'JUDGE_ERROR', 'blocking', true, 'subject', 'judge', 'detail', 'SQLSTATE ' || p_sqlstate);
-  SELECT v.* INTO v_last FROM audit.v_verdicts x JOIN audit.verdicts v USING (run_id, revision) WHERE x.run_id = p_run;
-  SELECT min(a.at) INTO v_done_at FROM audit.acks a WHERE a.run_id = p_run
-    AND a.domain = 'orchestrator' AND a.action = 'finalize_run' AND a.status = 'done';
-  v_stale := coalesce(v_done_at, v_now) > v_contract.finalize_due OR coalesce(v_last.status = 'STALE', false);
-  UPDATE audit.contracts c SET judge_after = CASE WHEN v_done_at IS NULL AND NOT v_stale THEN c.finalize_due END
-    WHERE c.run_id = p_run;
-  -- PENDING is no verdict, and what this judge said before it need not say again.
-  IF (v_done_at IS NULL AND NOT v_stale)
-     OR (coalesce(v_last.findings @> jsonb_build_array(v_finding), false) AND (NOT v_stale OR v_last.status = 'STALE')) THEN
-    RETURN QUERY SELECT p_run, v_last.revision, v_last.status, false;
-    RETURN;
-  END IF;
-  -- What stands may be what cannot be read: only what is a finding and blocks is kept, and nothing is cast.
-  RETURN QUERY
-  INSERT INTO audit.verdicts (run_id, revision, status, findings, facts, judged_at)
-    SELECT p_run, coalesce(v_last.revision, 0) + 1, CASE WHEN v_stale THEN 'STALE' ELSE 'INCOMPLETE' END,
-           jsonb_agg(DISTINCT o.item), '{}', v_now
-    FROM jsonb_array_elements(coalesce(v_last.findings, '[]') || v_finding) AS o (item)
-    WHERE o.item -> 'blocking' = 'true'
-    RETURNING run_id, revision, status, true;
-END $$;
-COMMENT ON FUNCTION audit.judge_error(uuid, text) IS
-  'Rules INCOMPLETE with JUDGE_ERROR on a run whose data the judge cannot read (SQLSTATE class 22, 23); rok_audit only, which found it by halving a page.';
-GRANT EXECUTE ON FUNCTION audit.judge_error(uuid, text) TO rok_audit;
 
 -- Facts that arrive in another power's tables after a verdict make the run due again. Looked for from where the last look
 -- ended, less what a transaction may take between stamping such a fact and committing it.

@@ -13,14 +13,16 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_readable uuid[];
 BEGIN
-  -- What the judge could not read it cannot read now either: such a verdict states no facts, and is never COMPLETE.
+  -- What the judge could not read it cannot read now either: such a verdict states no facts, and is never COMPLETE. Nor is
+  -- a run ruled on here that is set aside: it would hold up the others' receipts as it held up their verdicts.
   SELECT array_agg(DISTINCT v.run_id) INTO v_readable
   FROM unnest(p_runs, p_revisions) AS p (run_id, revision) JOIN audit.verdicts v USING (run_id, revision)
-  WHERE NOT (v.facts = '{}' AND v.findings @> '[{"code":"JUDGE_ERROR"}]');
+  WHERE NOT (v.facts = '{}' AND (v.findings @> '[{"code":"JUDGE_ERROR"}]'
+    OR EXISTS (SELECT FROM audit.set_aside a WHERE a.run_id = v.run_id)));
 
   RETURN QUERY
   WITH asked AS (
-    SELECT v.run_id, v.revision, v.status, v.findings, v.judged_at, c.run_id IS NOT NULL AS promised, c.judge_after,
+    SELECT v.run_id, v.revision, v.status, v.findings, v.judged_at, c.run_id IS NOT NULL AS promised, c.judge_after, c.finalize_due,
            v.run_id = ANY (coalesce(v_readable, '{}')) AS readable,
            (SELECT min(a.at) FROM audit.acks a WHERE a.run_id = v.run_id
               AND (a.domain, a.action, a.status) = ('orchestrator', 'finalize_run', 'done')) AS done_at,
@@ -36,9 +38,11 @@ BEGIN
       WHEN NOT a.promised THEN (
         SELECT CASE WHEN count(*) = 1 THEN NULL ELSE 'it has no contract, and is no stray that was judged so' END
         FROM audit.strays s WHERE s.run_id = a.run_id AND s.settled_as = 'judged' AND (a.revision, a.status) = (1, 'INCOMPLETE')
-          AND a.findings = jsonb_build_array(audit.stray_finding(s)))
+          AND (a.findings = jsonb_build_array(audit.stray_finding(s))
+            OR (a.findings @> '[{"code":"JUDGE_ERROR"}]' AND EXISTS (SELECT FROM audit.set_aside x WHERE x.run_id = s.run_id))))
       WHEN a.status <> 'STALE' AND (a.done_at IS NULL OR a.done_at > a.judged_at) THEN 'nobody had finalized the run'
-      WHEN NOT a.readable THEN CASE WHEN a.status = 'COMPLETE' THEN 'the rows cannot be read' END
+      WHEN NOT a.readable THEN CASE WHEN a.status = 'COMPLETE' THEN 'the rows cannot be read'
+        WHEN a.status = 'STALE' AND a.done_at <= a.finalize_due AND a.revision = 1 THEN 'it was finalized in time' END
       WHEN u.pending THEN 'the run is open, and not late'
       WHEN u.status <> a.status THEN 'the rows come to ' || u.status || ' now, not to ' || a.status
       WHEN u.findings <> a.findings THEN 'the rows come to other findings now'

@@ -5,7 +5,7 @@ import type { CloseAnswer } from '../domain/protocol/audit.js';
 import type { Sql } from '../domain/sql.js';
 import type { Finding, VerdictStatus } from '../domain/verdict.js';
 import { checkApprovals } from './approval-checks.js';
-import { judgeDue } from './judge.js';
+import { judgeRun } from './judge.js';
 import { chainOf, signRun, type Signed } from './receipts.js';
 import type { SweepDeps } from './sweep.js';
 
@@ -22,7 +22,7 @@ export async function closeRun(
   const [chain] = await Promise.all([chainOf(database, run), checkApprovals(database, deps.assertionKeys, run)]);
   for (const wait of [0, ...waits]) {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    const judged = await judgeDue(database, { runs: [run] });
+    const judged = await judgeRun(database, run);
     for (const one of judged) if (one.written && one.status !== null) measure?.judged(one.status, 1);
     const signed = (await signRun(database, deps.signer, chain, run)).at(-1);
     // The usual way: what this look wrote, it signed.

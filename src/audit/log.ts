@@ -9,6 +9,8 @@ export interface AuditLog {
 export interface AuditMeasure {
   judged(status: string, count: number): void;
   overdue(count: number): void;
+  /** Runs that could not be judged, tried again by themselves. */
+  setAside(count: number): void;
   /** Acts whose assertion waits for a key set. */
   approvalsUncheckable(count: number): void;
   /** Verdicts that are not signed, because their rows do not come to them. */

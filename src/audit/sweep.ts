@@ -1,14 +1,16 @@
 /**
- * One sweep: check approvals, judge what is due, sign what has no receipt. Needs PostgreSQL and nothing else, and each
- * part is done whatever became of the others.
+ * One sweep: judge what is due; then check approvals and sign what has no receipt. Needs PostgreSQL and nothing else, and
+ * each part is done whatever became of the others.
  */
 import type { SweepAnswer } from '../domain/protocol/audit.js';
 import type { Database } from '../domain/sql.js';
 import type { VerdictStatus } from '../domain/verdict.js';
 import { checkApprovals, type AssertionKeys } from './approval-checks.js';
-import { judgeDue, PAGE } from './judge.js';
+import { judgeDue, judgeStrays } from './judge.js';
+import type { Judged } from './judge-some.js';
 import type { AuditLog, AuditMeasure } from './log.js';
 import { signVerdicts } from './receipts.js';
+import { tryAgain, type FailedAlone } from './set-aside.js';
 import type { Signer } from './signer.js';
 
 export type SweepDeps = {
@@ -24,7 +26,7 @@ export type SweepDeps = {
 export async function sweep(deps: SweepDeps): Promise<SweepAnswer> {
   const { database, measure } = deps;
   const failures: unknown[] = [];
-  const attempt = async <T>(work: () => Promise<T>, otherwise: T): Promise<T> => {
+  const attempt: Attempt = async (work, otherwise) => {
     try {
       return await work();
     } catch (error) {
@@ -33,16 +35,16 @@ export async function sweep(deps: SweepDeps): Promise<SweepAnswer> {
     }
   };
 
+  const judged = [...(await judge(deps, attempt))];
+  // What has no bound comes after: each a portion at a time, from where it ended the last time.
   await attempt(() => database.query('SELECT audit.recall()'), []);
   const approvals = await attempt(() => checkApprovals(database, deps.assertionKeys), null);
-  if (approvals !== null) measure?.approvalsUncheckable(approvals.uncheckable);
-  if (approvals !== null && approvals.uncheckable > 0)
-    deps.log.warn(approvals, 'there are approvals that the audit cannot check: it has no key set (ROK_JWKS)');
-  const judged = await attempt(() => judgeDue(database), []);
-  const strays = await attempt(() => judgeStrays(database), []);
+  if (approvals !== null) tellUncheckable(deps, approvals.uncheckable);
+  // What was found forged, or claimed by another history, is judged before the verdict of before is signed.
+  judged.push(...(await attempt(() => judgeDue(database, tellFailed(deps)), [])));
   const signed = await attempt(() => signAll(deps), 0);
 
-  const written = [...judged.filter((one) => one.written), ...strays].map((one) => one.status);
+  const written = judged.filter((one) => one.written).map((one) => one.status);
   const count = (status: VerdictStatus): number => written.filter((one) => one === status).length;
   const answer = {
     judged: written.length,
@@ -54,7 +56,11 @@ export async function sweep(deps: SweepDeps): Promise<SweepAnswer> {
   measure?.judged('COMPLETE', answer.complete);
   measure?.judged('INCOMPLETE', answer.incomplete);
   measure?.judged('STALE', answer.stale);
-  await attempt(async () => measure?.overdue(await overdueRuns(database)), undefined);
+  await attempt(async () => {
+    const { overdue, aside } = await countWaiting(database);
+    measure?.overdue(overdue);
+    measure?.setAside(aside);
+  }, undefined);
   if (failures.length > 0)
     throw new AggregateError(failures, `a sweep was not complete: ${failures.map(messageOf).join('; ')}`);
   return answer;
@@ -72,14 +78,39 @@ async function signAll({ database, signer, log, measure }: SweepDeps): Promise<n
   return signed;
 }
 
-const judgeStrays = (database: Database): Promise<readonly { readonly status: VerdictStatus }[]> =>
-  database.query<{ status: VerdictStatus }>('SELECT status FROM audit.judge_strays($1)', [PAGE]);
+type Attempt = <T>(work: () => Promise<T>, otherwise: T) => Promise<T>;
 
-async function overdueRuns(database: Database): Promise<number> {
-  const [row] = await database.query<{ count: bigint }>(
-    'SELECT count(*) FROM audit.contracts WHERE judge_after <= clock_timestamp() AND finalize_due < clock_timestamp()',
+/** Nothing comes before it: no run waits for its verdict behind anything else. */
+async function judge(deps: SweepDeps, attempt: Attempt): Promise<readonly Judged[]> {
+  const { database } = deps;
+  const told = tellFailed(deps);
+  const due = await attempt(() => judgeDue(database, told), []);
+  const strays = await attempt(() => judgeStrays(database, told), []);
+  const others = due.length + strays.length > 0 ? 'judged' : 'unknown';
+  const again = await attempt(() => tryAgain(database, others, told.failed), []);
+  return [...due, ...strays, ...again];
+}
+
+const tellFailed = ({ log }: SweepDeps): { readonly failed: (run: FailedAlone) => void } => ({
+  failed: (run) => {
+    log.error(run, 'a run cannot be judged; it is set aside and tried again by itself');
+  },
+});
+
+function tellUncheckable({ log, measure }: SweepDeps, uncheckable: number): void {
+  measure?.approvalsUncheckable(uncheckable);
+  if (uncheckable > 0)
+    log.warn({ uncheckable }, 'there are approvals that the audit cannot check: it has no key set (ROK_JWKS)');
+}
+
+async function countWaiting(database: Database): Promise<{ readonly overdue: number; readonly aside: number }> {
+  const [row] = await database.query<{ overdue: bigint; aside: bigint }>(
+    `SELECT count(*) FILTER (WHERE c.finalize_due < clock_timestamp()
+        AND NOT (a.run_id IS NOT NULL AND EXISTS (SELECT FROM audit.verdicts v WHERE v.run_id = c.run_id))) AS overdue,
+       count(a.run_id) AS aside
+     FROM audit.contracts c LEFT JOIN audit.set_aside a ON a.run_id = c.run_id WHERE c.judge_after <= clock_timestamp()`,
   );
-  return Number(row?.count ?? 0);
+  return { overdue: Number(row?.overdue ?? 0), aside: Number(row?.aside ?? 0) };
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -45,13 +45,16 @@ export function judgeModel(planted: RunFacts, base: Date): ModelVerdict | null {
   const facts = { ...planted, finalizeDueMs: dueInForce(planted) };
   const { earlier } = facts;
   const ruled = rule(facts, base);
-  // What stands and cannot be read: that is all that can be said.
+  // What stands and cannot be read: that, and what makes it STALE, is all that can be said.
   if (earlier === 'unreadable')
     return ruled === null
       ? { status: 'INCOMPLETE', findings: [7 as unknown as ModelFinding] }
       : {
           status: ruled.status === 'STALE' ? 'STALE' : 'INCOMPLETE',
-          findings: [{ code: 'JUDGE_ERROR', blocking: true, subject: 'judge', detail: 'SQLSTATE 22023' }],
+          findings: inOrder([
+            ...(ruled.status === 'STALE' ? ruled.findings.filter(makesStale) : []),
+            { code: 'JUDGE_ERROR', blocking: true, subject: 'judge', detail: 'SQLSTATE 22023' },
+          ]),
         };
   if (earlier === null || ruled === null) return ruled ?? earlier;
   const known = new Set(ruled.findings.map(sortKey));
@@ -59,6 +62,9 @@ export function judgeModel(planted: RunFacts, base: Date): ModelVerdict | null {
   const blocked = findings.some((one) => one.blocking) && ruled.status === 'COMPLETE' ? 'INCOMPLETE' : ruled.status;
   return { status: worse(blocked, earlier.status), findings: inOrder(findings) };
 }
+
+const makesStale = ({ code, subject }: ModelFinding): boolean =>
+  subject === 'orchestrator/finalize_run' && (code === 'MISSING' || code === 'LATE');
 
 const BADNESS = ['COMPLETE', 'INCOMPLETE', 'STALE'];
 const worse = (one: string, other: string): string => (BADNESS.indexOf(one) > BADNESS.indexOf(other) ? one : other);

@@ -132,6 +132,7 @@ it('a sweep says it and counts it', async () => {
     measure: {
       judged: nothing,
       overdue: nothing,
+      setAside: nothing,
       approvalsUncheckable: nothing,
       reconciled: nothing,
       notBorneOut: (count) => (counted = count),

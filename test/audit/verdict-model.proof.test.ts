@@ -128,8 +128,8 @@ it(`agrees on ${SIZE.strays} executions without a run`, async () => {
       [JSON.stringify(strays)],
     );
   });
-  while ((await audit.query('SELECT FROM audit.judge_strays(500)')).length > 0);
-  await audit.query('SELECT FROM audit.judge_strays(500)');
+  while ((await audit.query('SELECT FROM audit.judge_strays(NULL, 500)')).length > 0);
+  await audit.query('SELECT FROM audit.judge_strays(NULL, 500)');
   const judged = await verdictsOf(
     stack.admin,
     strays.map((one) => one.run),

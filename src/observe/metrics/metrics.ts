@@ -21,6 +21,7 @@ export type Metrics = {
   judged(status: string, count: number): void;
   /** Runs past finalize_due that have no verdict yet. */
   overdue(count: number): void;
+  setAside(count: number): void;
   /** Allowed acts whose assertion the audit has no key set to verify with. */
   approvalsUncheckable(count: number): void;
   /** Verdicts that the signer left, because the rows do not bear them out. */
@@ -56,6 +57,7 @@ export function createMetrics(): Metrics {
   const holds = gauge('rok_holds_open', 'Holds that wait.');
   const appends = counter('rok_trace_events_appended_total', 'Trace events handed to the store.');
   const verdicts = counter('rok_verdicts_total', 'Verdict revisions by status.', ['status']);
+  const aside = gauge('rok_runs_set_aside', 'Runs that could not be judged, tried again by themselves.');
   const overdue = gauge('rok_verdicts_overdue', 'Runs past finalize_due without a verdict.');
   const uncheckable = gauge('rok_approvals_uncheckable', 'Allowed acts that the audit has no key set to verify.');
   const notBorneOut = gauge('rok_verdicts_not_borne_out', 'Verdicts that are not signed: their rows come to another.');
@@ -78,6 +80,7 @@ export function createMetrics(): Metrics {
     appended: (events) => quietly(() => appends.inc(events)),
     judged: (status, count) => quietly(() => verdicts.inc({ status: known(VERDICT_STATUSES, status) }, count)),
     overdue: (count) => quietly(() => overdue.set(count)),
+    setAside: (count) => quietly(() => aside.set(count)),
     approvalsUncheckable: (count) => quietly(() => uncheckable.set(count)),
     notBorneOut: (count) => quietly(() => notBorneOut.set(count)),
     reconciled: (at) => quietly(() => reconciled.set(at.getTime() / 1000)),
