@@ -81,9 +81,10 @@ export async function access(
       (await notRaised(sql, verified.actor, request, raising)))
     : verified.reason;
   const actor = verified.ok ? verified.actor : { name: verified.name, roles: [], issuer: 'none', person: null };
-  await sql.query(
+  const [written] = await sql.query<Pick<KnownAct, 'allowed' | 'reason' | 'hold'>>(
     `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason, person)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decide.person_of($13, $14))`,
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decide.person_of($13, $14))
+    RETURNING allowed, reason, hold`,
     [
       uuidOf(request.run),
       request.updateId,
@@ -101,7 +102,11 @@ export async function access(
       personText(actor.person, actor.name),
     ],
   );
-  return why === null ? allowed(sql, request, actor.name, hold) : no(actor.name, why);
+  if (why !== null) return no(actor.name, why);
+  // The row was judged once more as it was stamped (sql/decide/0116_answers_in_time.sql).
+  if (written?.allowed !== true)
+    return no(actor.name, { code: 'actor_refused', rule: ruleId('access.late'), text: written?.reason ?? 'too late' });
+  return allowed(sql, request, actor.name, written.hold === null ? undefined : hold);
 }
 
 const no = (actor: string, reason: Reason): AccessAnswer => ({ allowed: false, actor, reason });
