@@ -25,6 +25,7 @@ import {
 } from './platform/read.js';
 import { connectTemporal, temporalSettings } from './platform/temporal.js';
 import { fromStartError, toRokError } from './platform/temporal-failure.js';
+import { isKnown, sameAsFirst } from './repeating.js';
 import { sendRaise, type RaiseAct } from './raising.js';
 import type { Answer, Raised, RunResult, Steer, Steered } from './workflows/messages.js';
 
@@ -64,7 +65,10 @@ export interface GovernedRunHandle {
 }
 
 export interface RokClient {
-  /** `started` is false when a run of this `id` was there before: it is the one you get. */
+  /**
+   * `started` is false when a run of this `id` was there before, asked for with the same: it is the one you get.
+   * @throws RokError id_conflict when it was asked for with something else
+   */
   start(spec: StartSpec): Promise<{ readonly run: GovernedRunHandle; readonly started: boolean }>;
   /** By run id or workflow id. @throws RokError run_unknown for a run id that nobody has */
   get(name: string): Promise<GovernedRunHandle>;
@@ -105,7 +109,11 @@ function clientOn(client: Client, disconnect: () => Promise<void>, env: NodeJS.P
     async start(spec) {
       const workflowId = workflowIdOf(named('tenant', spec.tenant), named('id', spec.id ?? randomUUID()));
       const actor = await claimOf(spec.actor, { workflowId, verb: 'start', updateId: '' });
-      const started = await startWorkflow(client, workflowId, { ...spec, actor });
+      const whole: RunSpec = { ...spec, actor };
+      // Temporal forgets closed workflows; the database does not.
+      const before = spec.id !== undefined && (await isKnown(reader, workflowId));
+      const started = !before && (await startWorkflow(client, workflowId, whole));
+      if (!started) await sameAsFirst(client, workflowId, whole);
       return { run: handleOn(client, workflowId, reader), started };
     },
     async get(name) {

@@ -16,6 +16,8 @@ CREATE TABLE decide.runs (
   outcome rok.outcome,
   profile rok.profile NOT NULL,
   spec_digest text NOT NULL,
+  -- Of the spec without its assertion but with the person, under the run's secret (decide.requests); NULL: it has no canonical form.
+  request_digest rok.sha256_hex,
   agent_digest text,
   actor jsonb NOT NULL,
   -- In decide.persons; NULL where nobody was verified.

@@ -44,8 +44,8 @@ export function createDecideActivities({
       return await database.transaction((sql) => work(sql, caller), { signal: Context.current().cancellationSignal });
     } catch (error) {
       if (error instanceof NotThisHistory) {
-        await recordRefused(database, caller, error.runUuid);
-        throw ApplicationFailure.nonRetryable(error.message, 'not_this_history');
+        await recordRefused(database, caller, error);
+        throw ApplicationFailure.nonRetryable(error.message, error.code);
       }
       // No second try gives the same value another form.
       if (error instanceof CanonicalJsonError) throw ApplicationFailure.nonRetryable(error.message, 'usage');

@@ -1,4 +1,4 @@
-/** `rok run start`: starts a run of an agent; a second start with the same `--id` is the first run. */
+/** `rok run start`: starts a run of an agent; the same start again with the same `--id` is the first run. */
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
@@ -35,7 +35,7 @@ export function runStart(run: Command): void {
     .description('start a run of an agent')
     .requiredOption('--input <text>', 'what to do; `@file` reads it from a file, `-` from stdin')
     .option('--tenant <tenant>', 'whose money and data', 'default')
-    .option('--id <id>', 'idempotency key: a second start with it is the first run')
+    .option('--id <id>', 'idempotency key: the same start again is the first run, another is refused')
     .option('--budget-usd <usd>', 'at most this much, such as 0.50', usd)
     .option('--deadline <when>', 'a duration such as 10m, or an RFC 3339 time', deadline)
     .option('--label <name=value>', 'a label; may be repeated', label, {})

@@ -23,6 +23,7 @@ import { liftHalts, setHalt } from './halts.js';
 import { publish, unfit } from './policies/publish.js';
 import { replay } from './policies/replay.js';
 import { recompute } from './recompute.js';
+import { compareStart } from './repeats.js';
 
 type Act = Extract<Administration, { ask: 'act' }>;
 type Refusal = Pick<Extract<Acted, { allowed: false }>, 'code' | 'reason'>;
@@ -42,6 +43,8 @@ export async function administer(
       return { ask: 'act', ...(await act(sql, deciders, workflowId, request)) };
     case 'recompute':
       return { ask: 'recompute', ...(await recompute(sql, deciders.sets, request)) };
+    case 'same':
+      return { ask: 'same', ...(await compareStart(sql, deciders, request)) };
     case 'replay':
       return { ask: 'replay', ...(await replay(sql, deciders.sets, request)) };
   }

@@ -66,10 +66,10 @@ export async function identify(
 }
 
 /** Kept for good, in a transaction of its own: the refusal must survive the rollback of what was refused. */
-export async function recordRefused(sql: Sql, caller: Caller, runUuid: string): Promise<void> {
+export async function recordRefused(sql: Sql, caller: Caller, { runUuid, code }: NotThisHistory): Promise<void> {
   await sql.query(
-    `INSERT INTO decide.refused_histories (workflow_id, temporal_run_id, run_id, code) VALUES ($1, $2, $3, 'not_this_history')
+    `INSERT INTO decide.refused_histories (workflow_id, temporal_run_id, run_id, code) VALUES ($1, $2, $3, $4)
     ON CONFLICT DO NOTHING`,
-    [caller.workflowId, caller.temporalRunId, runUuid],
+    [caller.workflowId, caller.temporalRunId, runUuid, code],
   );
 }

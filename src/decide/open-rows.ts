@@ -7,6 +7,7 @@ import type { Limits } from '../domain/limits.js';
 import { inputText, openingDigest } from '../domain/opening.js';
 import type { PersonKey } from '../domain/person.js';
 import type { Profile } from '../domain/profiles.js';
+import type { RequestDigests } from '../domain/request-identity.js';
 import type { RunSpec } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
@@ -31,6 +32,8 @@ export type NewRun = {
   readonly callerId: string | null;
   readonly profile: Profile;
   readonly specDigest: Digest;
+  readonly secret: string;
+  readonly request: RequestDigests | null;
   readonly kind: RunKind;
   readonly claimant: Claimant;
   readonly labels: Readonly<Record<string, string>>;
@@ -44,8 +47,8 @@ export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<
   const contract = await declare(sql, run);
   void sql.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, caller_id, workflow_id, temporal_run_id, phase, profile, spec_digest,
-      agent_digest, actor, labels, limits, contract_digest, run_deadline, kind, requester)
-    VALUES ($1, $2, $3, $4, $5, $6, 'CREATED', $7, $8, $9, $10, $11, $12, $13, $14, $15, decide.person_of($16, $17))`,
+      agent_digest, actor, labels, limits, contract_digest, run_deadline, kind, requester, request_digest)
+    VALUES ($1, $2, $3, $4, $5, $6, 'CREATED', $7, $8, $9, $10, $11, $12, $13, $14, $15, decide.person_of($16, $17), $18)`,
     [
       run.uuid,
       run.tenant,
@@ -64,16 +67,18 @@ export async function insertRun(sql: Sql, caller: Caller, run: NewRun): Promise<
       run.kind,
       run.tenant,
       personText(run.claimant.person, run.claimant.actor.name),
+      run.request?.whole ?? null,
     ],
   );
   insertBeside(sql, caller, run);
   return Math.floor(contract.deadline_ms);
 }
 
-function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits, agent }: NewRun): void {
+function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits, agent, secret, request }: NewRun): void {
   const { actor } = claimant;
   void sql.query(
-    `WITH h AS (INSERT INTO decide.histories (run_id, temporal_run_id, workflow_id, reason) VALUES ($1, $2, $3, 'open')),
+    `WITH q AS (INSERT INTO decide.requests (run_id, nonce, field_digests) VALUES ($1, $14, $15)),
+      h AS (INSERT INTO decide.histories (run_id, temporal_run_id, workflow_id, reason) VALUES ($1, $2, $3, 'open')),
       a AS (INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, allowed, reason, person)
         VALUES ($1, 'start', 'start', $4, $5, $6, $7, $8, $9, $10, (SELECT r.requester FROM decide.runs r WHERE r.run_id = $1)))
     INSERT INTO decide.budgets (scope, subject, unit, time_window, cap, on_breach)
@@ -93,6 +98,8 @@ function insertBeside(sql: Sql, caller: Caller, { uuid, claimant, limits, agent 
       limits.tokens,
       // A cheaper model costs less; it does not take fewer tokens.
       agent?.downgrade === undefined ? 'deny' : 'downgrade',
+      secret,
+      request === null ? null : JSON.stringify(request.fields),
     ],
   );
 }

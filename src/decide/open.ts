@@ -9,6 +9,7 @@ import { actionDigest, type Intent } from '../domain/intent.js';
 import { DEFAULT_LIMITS, tighten } from '../domain/limits.js';
 import { PROFILE_RULES, stricter, type Profile } from '../domain/profiles.js';
 import { parseRunSpec, type ParsedSpec, type RunSpec } from '../domain/run-spec.js';
+import { requestDigests } from '../domain/request-identity.js';
 import type { Sql } from '../domain/sql.js';
 import { usedBefore } from './acts.js';
 import type { Caller } from './caller.js';
@@ -17,6 +18,8 @@ import { writeDecision } from './decision-row.js';
 import { openHold } from './holds.js';
 import { identify, type OpenIdentity } from './open-identity.js';
 import { insertOpening, insertRun, type Claimant, type NewRun, type OpeningFacts } from './open-rows.js';
+import { compareStart, conflictText } from './repeats.js';
+import { NotThisHistory } from './run-row.js';
 import { agentFacts, NO_COUNTERS, nothingAsked, type Snapshot } from './snapshot.js';
 
 export type OpenRequest = { readonly spec: unknown; readonly specText: string; readonly identity: OpenIdentity };
@@ -26,7 +29,9 @@ type Problem = Snapshot['problems'][number];
 export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, request: OpenRequest): Promise<string> {
   const parsed = parseRunSpec(request.spec);
   const spec = parsed.ok ? parsed.spec : null;
-  const known = await identify(sql, caller, request.identity, spec);
+  const known = await identify(sql, caller, request.identity, spec).catch((error: unknown) =>
+    refuse(sql, deciders, caller, request.spec, error),
+  );
   if (known !== null) return known;
 
   const tenant = spec?.tenant ?? request.identity.tenant;
@@ -43,7 +48,9 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
     agent,
     callerId: spec?.id ?? null,
     profile,
-    specDigest: digest(DIGEST_TAGS.spec, request.specText),
+    specDigest: digest(DIGEST_TAGS.spec, facts.secret, request.specText),
+    secret: facts.secret,
+    request: spec === null ? null : requestDigests(facts.secret, spec, claimant.person),
     kind: request.identity.kind,
     claimant,
     labels: { ...agent?.labels, ...spec?.labels },
@@ -66,6 +73,14 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
     startSnapshot(run, facts, deadlineMs, problems),
   );
   return run.uuid;
+}
+
+/** Temporal has forgotten the id, or the execution is a copy: which of them, the request tells. */
+async function refuse(sql: Sql, deciders: Deciders, caller: Caller, spec: unknown, error: unknown): Promise<never> {
+  if (!(error instanceof NotThisHistory)) throw error;
+  const { workflowId } = caller;
+  const compared = await compareStart(sql, deciders, { workflowId, spec, run: runIdOf(error.runUuid) });
+  throw compared.result === 'another' ? new NotThisHistory(error.runUuid, conflictText(compared)) : error;
 }
 
 /** A workflow id that names a tenant, as ROK's own client makes them, is bound into assertions: it must be the spec's. */
@@ -182,6 +197,8 @@ async function claimantOf(
 }
 
 type OpenFacts = OpeningFacts & {
+  /** Under which digests of the spec are made; told to nobody. */
+  readonly secret: string;
   readonly now_ms: number;
   readonly profile: Profile | null;
   readonly halted: boolean;
@@ -194,7 +211,8 @@ async function readOpenFacts(sql: Sql, tenant: string, agent: string, agentDiges
       (SELECT profile FROM decide.tenants WHERE tenant = $1) AS profile, EXISTS (SELECT FROM decide.halts_over($1, $2)) AS halted,
       (SELECT p.digest FROM decide.policy_set_in_force($1) p) AS policy_set,
       (SELECT p.token_count FROM execute.v_preludes p WHERE p.agent_digest = $3) AS prelude,
-      replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '') AS nonce`,
+      replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '') AS nonce,
+      encode(sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea), 'hex') AS secret`,
     [tenant, agent, agentDigest],
   );
   if (facts === undefined) throw new Error('the database did not tell the time');

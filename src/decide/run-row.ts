@@ -109,9 +109,16 @@ const told = (row: RunRow): RunRow => ({
 
 /** Thrown to roll back; whoever catches it records the refusal in a transaction of its own. */
 export class NotThisHistory extends Error {
-  constructor(readonly runUuid: string) {
-    super('another workflow execution is the history of this run');
+  readonly code: 'not_this_history' | 'id_conflict';
+
+  /** @param conflict where it asks for something else than the run was asked for */
+  constructor(
+    readonly runUuid: string,
+    conflict?: string,
+  ) {
+    super(conflict ?? 'another workflow execution is the history of this run');
     this.name = 'NotThisHistory';
+    this.code = conflict === undefined ? 'not_this_history' : 'id_conflict';
   }
 }
 

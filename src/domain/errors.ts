@@ -14,6 +14,7 @@ export const ERRORS = {
   decision_unknown: { exit: 3, says: 'the run has no such decision' },
   hold_unknown: { exit: 3, says: 'the run has no such pending hold' },
   actor_refused: { exit: 4, says: 'the actor may not do this' },
+  id_conflict: { exit: 4, says: 'the id belongs to a run that was asked for otherwise' },
   assertion_invalid: { exit: 4, says: 'the assertion is malformed, expired, used, or for something else' },
   not_this_history: { exit: 4, says: 'another workflow execution is the history of this run' },
   run_closed: { exit: 5, says: 'the run admits nothing more' },

@@ -43,7 +43,19 @@ describe('a run on the command line', () => {
   it('is started once per id, paused for approval, approved by an assertion for that action, and verified', async () => {
     const run = await start('--tenant', 'acme', '--id', 'first', '--budget-usd', '0.20', '--label', 'goal=refunds');
     expect(run).toMatch(/^run_/);
-    expect(await start('--tenant', 'acme', '--id', 'first')).toBe(run);
+    const asked = ['--tenant', 'acme', '--id', 'first', '--budget-usd', '0.20', '--label', 'goal=refunds'];
+    expect(await start(...asked)).toBe(run);
+    const other = await rig.rok(
+      'run',
+      'start',
+      'refund-desk',
+      ...asked.slice(0, 6),
+      '--as',
+      'alice',
+      '--input',
+      'more',
+    );
+    expect(other).toMatchObject({ code: 4, err: saying('another input, labels') });
 
     const hold = await pending(run);
     expect(hold).toMatchObject({ hold: 1, reason: 'APPROVAL_REQUIRED', authority: 'finance', quorum: 1, given: 0 });

@@ -25,8 +25,10 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
 describe('the client', () => {
   it('starts a run once per id, watches it through its hold to the end, and gives result and receipt', async () => {
     const { run, started } = await client.start({ ...spec, id: 'once' });
-    const again = await client.start({ ...spec, id: 'once', input: 'something else' });
+    const again = await client.start({ ...spec, id: 'once' });
     expect([started, again.started, again.run.workflowId]).toEqual([true, false, 'rok/acme/once']);
+    expect(await codeOf(client.start({ ...spec, id: 'once', input: 'something else' }))).toBe('id_conflict');
+    expect(await codeOf(client.start({ ...spec, id: 'once', actor: bob }))).toBe('id_conflict');
 
     const seen: RunView[] = [];
     for await (const view of run.watch({ everyMs: 50 })) {

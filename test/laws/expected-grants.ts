@@ -33,6 +33,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'decide.rate_limits': 'SELECT',
     'decide.rate_states': 'SELECT',
     'decide.refused_histories': 'SELECT INSERT',
+    'decide.requests': 'SELECT INSERT',
     'decide.reservations': 'SELECT',
     'decide.rollouts': 'SELECT INSERT',
     'decide.runs':
@@ -239,6 +240,7 @@ export const guardedTables: readonly string[] = [
   'decide.holds',
   'decide.persons',
   'decide.rate_states',
+  'decide.requests',
   'decide.runs',
   'observe.heads',
 ];

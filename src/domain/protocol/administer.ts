@@ -36,6 +36,8 @@ export const actDigest = (act: AdminAct): Digest =>
 
 export type Administration =
   | { readonly ask: 'act'; readonly act: AdminAct; readonly claim: ActorClaim }
+  /** Whether a start under an id that is taken is the first one's repeat. */
+  | { readonly ask: 'same'; readonly workflowId: string; readonly spec: unknown }
   /** A stored decision once more; of the step's last attempt where none is named. */
   | { readonly ask: 'recompute'; readonly run: RunId; readonly step: number; readonly attempt: number | null }
   /** The last decisions again, by a set that is not in force. */
@@ -77,6 +79,11 @@ const administration = z.union([
     attempt: count.nullable(),
   }),
   z.strictObject({
+    ask: z.literal('same'),
+    workflowId: z.string().min(1).max(1000).refine(isStorable),
+    spec: z.unknown(),
+  }),
+  z.strictObject({
     ask: z.literal('replay'),
     source: z.looseObject({}),
     tenant: z.string().max(128).nullable(),
@@ -93,7 +100,17 @@ export function parseAdministration(value: unknown): Administration | null {
 export type Administered =
   | ({ readonly ask: 'act' } & Acted)
   | ({ readonly ask: 'recompute' } & Recomputed)
-  | ({ readonly ask: 'replay' } & Replayed);
+  | ({ readonly ask: 'replay' } & Replayed)
+  | ({ readonly ask: 'same' } & Compared);
+
+export type Compared =
+  | { readonly result: 'same'; readonly run: RunId }
+  /** `fields` only for who asked first, and where it is known. */
+  | { readonly result: 'another'; readonly run: RunId; readonly fields: readonly string[] }
+  /** Who repeats it was not verified. */
+  | { readonly result: 'refused'; readonly reason: string }
+  /** No run was opened under it yet. */
+  | { readonly result: 'unopened' };
 
 export type Acted =
   | {
