@@ -28,7 +28,11 @@ export type RecordedAct = {
   readonly at: string;
   readonly workflowId: string;
   readonly profile: string;
+  /** Stamped more than a day ago. */
+  readonly overdue: boolean;
 };
+/** Nothing can be said yet; a rotation may be under way. */
+export type Later = { readonly later: string };
 export type ApprovalCheck = {
   readonly ok: boolean;
   readonly detail: string;
@@ -44,13 +48,14 @@ const LIFETIME_S = 300;
 
 export type ApprovalsChecked = {
   readonly checked: number;
-  /** Allowed acts with an assertion that nothing can be said about, because the audit has no key set. */
+  /** Allowed acts with an assertion that nothing can be said about yet: the audit has no key set, or not this key. */
   readonly uncheckable: number;
 };
 
 /**
  * Checks what is not checked yet: of one run, or of all. Without a key set what carries an assertion is left for later and
- * counted: that the audit cannot check is its own fault, and no finding about a run.
+ * counted: that the audit cannot check is its own fault, and no finding about a run. What its keys do not know yet is kept
+ * apart and tried again, so that it stands before nothing else.
  */
 export async function checkApprovals(sql: Sql, keys: AssertionKeys | null, run?: RunId): Promise<ApprovalsChecked> {
   let checked = 0;
@@ -58,34 +63,60 @@ export async function checkApprovals(sql: Sql, keys: AssertionKeys | null, run?:
     const acts = await (run === undefined
       ? uncheckedActs(sql, keys !== null)
       : uncheckedOfRun(sql, run, keys !== null));
-    if (acts.length > 0) await storeChecks(sql, acts, await Promise.all(acts.map((act) => checkApproval(act, keys))));
-    checked += acts.length;
+    checked += await checkAll(sql, acts, keys);
     if (run === undefined && keys !== null && acts.length > 0) await beat(sql, CURSOR, acts.at(-1)?.at ?? null);
     if (acts.length < PAGE) break;
   }
-  return { checked, uncheckable: keys === null && run === undefined ? await countUncheckable(sql) : 0 };
+  if (run !== undefined) return { checked, uncheckable: 0 };
+  if (keys !== null) checked += await checkAll(sql, await turnOfLeft(sql), keys);
+  return { checked, uncheckable: (keys === null ? await countUncheckable(sql) : 0) + (await countLeft(sql)) };
 }
 
-async function storeChecks(
-  sql: Sql,
-  acts: readonly RecordedAct[],
-  checks: readonly (ApprovalCheck | null)[],
-): Promise<void> {
+/** @returns how many there is an answer for */
+async function checkAll(sql: Sql, acts: readonly RecordedAct[], keys: AssertionKeys | null): Promise<number> {
+  if (acts.length === 0) return 0;
+  const checks = await Promise.all(acts.map((act) => checkApproval(act, keys)));
   const rows = acts.flatMap(({ runUuid, updateId, tenant }, at) => {
     const check = checks[at] ?? null;
     return check === null ? [] : [{ run_id: runUuid, update_id: updateId, tenant, ...check }];
   });
+  const answered = rows.filter((row) => !('later' in row));
+  await storeChecks(sql, answered);
+  await leave(
+    sql,
+    rows.filter((row) => 'later' in row),
+  );
+  return answered.length;
+}
+
+async function storeChecks(sql: Sql, rows: readonly object[]): Promise<void> {
+  if (rows.length === 0) return;
   await sql.query(
-    `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail, person)
-     SELECT c.run_id, c.update_id, c.ok, c.detail, audit.person_of(c.tenant, c.person)
-     FROM jsonb_to_recordset($1::jsonb) AS c (run_id uuid, update_id text, tenant text, ok boolean, detail text, person jsonb)
+    `WITH c AS (SELECT * FROM jsonb_to_recordset($1::jsonb)
+       AS c (run_id uuid, update_id text, tenant text, ok boolean, detail text, person jsonb)),
+     tried AS (DELETE FROM audit.unchecked_approvals u USING c WHERE (u.run_id, u.update_id) = (c.run_id, c.update_id))
+     INSERT INTO audit.approval_checks (run_id, update_id, ok, detail, person)
+     SELECT c.run_id, c.update_id, c.ok, c.detail, audit.person_of(c.tenant, c.person) FROM c
      ON CONFLICT DO NOTHING`,
     [JSON.stringify(rows)],
   );
 }
 
-/** Whether the assertion says what the row says; null when there is no key to ask. A local actor has none; only STRICT forbids that. */
-export async function checkApproval(act: RecordedAct, keys: AssertionKeys | null): Promise<ApprovalCheck | null> {
+async function leave(sql: Sql, rows: readonly object[]): Promise<void> {
+  if (rows.length === 0) return;
+  await sql.query(
+    `INSERT INTO audit.unchecked_approvals AS u (run_id, update_id, why)
+     SELECT c.run_id, c.update_id, c.later FROM jsonb_to_recordset($1::jsonb) AS c (run_id uuid, update_id text, later text)
+     ON CONFLICT (run_id, update_id) DO UPDATE SET why = excluded.why, again_at = excluded.again_at`,
+    [JSON.stringify(rows)],
+  );
+}
+
+/** Whether the assertion says what the row says; null when there is no key set to ask. A local actor has none; only STRICT forbids that. */
+export async function checkApproval(
+  act: RecordedAct,
+  keys: AssertionKeys | null,
+): Promise<ApprovalCheck | Later | null> {
   if (act.assertion === null) {
     if (act.profile === 'STRICT') return forged('no assertion, though the profile is STRICT');
     if (act.issuer !== LOCAL || !act.actor.startsWith(LOCAL_PREFIX))
@@ -121,21 +152,25 @@ export async function checkApproval(act: RecordedAct, keys: AssertionKeys | null
   } catch (error) {
     // A key set that cannot be fetched is no verdict about the assertion.
     if (!(error instanceof joseErrors.JOSEError) || error instanceof joseErrors.JWKSTimeout) throw error;
+    if (error instanceof joseErrors.JWKSNoMatchingKey) return notYet(act, 'the audit does not have its key');
     return forged(`it does not verify: ${error.code}`);
   }
 }
 
 const forged = (detail: string): ApprovalCheck => ({ ok: false, detail: storable(detail, 500), person: null });
+const notYet = ({ overdue }: RecordedAct, why: string): ApprovalCheck | Later =>
+  overdue ? forged(`${why}, for more than a day`) : { later: why };
 /** How the deciders label who had no assertion. */
 const LOCAL_PREFIX = 'local:';
 
 const ACT = `a.run_id AS "runUuid", c.tenant, a.update_id AS "updateId", a.verb, a.actor, a.roles, a.issuer, a.token_id AS "tokenId",
-       a.assertion, a.action_digest AS "actionDigest", a.at, r.workflow_id AS "workflowId", c.profile
+       a.assertion, a.action_digest AS "actionDigest", a.at, r.workflow_id AS "workflowId", c.profile,
+       a.at < clock_timestamp() - interval '1 day' AS overdue
      FROM decide.v_acts a
      JOIN audit.contracts c ON c.run_id = a.run_id
      JOIN decide.v_runs r ON r.run_id = a.run_id`;
-const UNCHECKED =
-  'NOT EXISTS (SELECT FROM audit.approval_checks k WHERE (k.run_id, k.update_id) = (a.run_id, a.update_id))';
+const UNCHECKED = `NOT EXISTS (SELECT FROM audit.approval_checks k WHERE (k.run_id, k.update_id) = (a.run_id, a.update_id))
+     AND NOT EXISTS (SELECT FROM audit.unchecked_approvals u WHERE (u.run_id, u.update_id) = (a.run_id, a.update_id))`;
 
 /** From where the last look ended, less what a transaction may take between stamping an act and committing it. */
 const SINCE = `coalesce((SELECT b.at FROM audit.beats b WHERE b.name = '${CURSOR}'), '-infinity') - interval '10 minutes'`;
@@ -153,6 +188,19 @@ const uncheckedOfRun = (sql: Sql, run: RunId, all: boolean): Promise<readonly Re
      ORDER BY a.at LIMIT $2`,
     [uuidOf(run), PAGE, all],
   );
+
+/** Those whose turn it is: a portion, the longest waiting first. */
+const turnOfLeft = (sql: Sql): Promise<readonly RecordedAct[]> =>
+  sql.query<RecordedAct>(
+    `SELECT ${ACT} JOIN audit.unchecked_approvals u ON (u.run_id, u.update_id) = (a.run_id, a.update_id)
+     WHERE u.again_at <= clock_timestamp() ORDER BY u.again_at LIMIT $1`,
+    [PAGE],
+  );
+
+async function countLeft(sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ count: bigint }>('SELECT count(*) FROM audit.unchecked_approvals');
+  return Number(row?.count ?? 0);
+}
 
 async function countUncheckable(sql: Sql): Promise<number> {
   const [row] = await sql.query<{ count: bigint }>(

@@ -8,10 +8,10 @@ import { temporalViewOf } from '../activities/temporal-view.js';
 import { beat } from '../audit/beats.js';
 import { runStandingJudge } from '../audit/standing-judge.js';
 import { sweep, type SweepDeps } from '../audit/sweep.js';
-import { loadKeySet } from '../platform/files.js';
 import { assertReconcileSchedule } from '../platform/schedule.js';
 import { connectTemporal } from '../platform/temporal.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
+import { auditsKeysOf } from './assertion-keys.js';
 import { crasher, crashingSigner, withCrashPoints } from './crash-points.js';
 import { openPool } from './open-pool.js';
 import { runWorker } from './run-worker.js';
@@ -25,16 +25,13 @@ export async function startAudit(setup: WorkerSetup): Promise<RunningWorker> {
   const { config, log, metrics } = setup;
   const crashAt = crasher(config.crashAt);
   const signer = crashingSigner(await signerOf(setup), crashAt);
+  const assertionKeys = await auditsKeysOf(setup);
   const database = await openPool(setup, 'audit', 'audit', 10);
   await enterSigner(database, signer).catch(async (error: unknown) => {
     await database.close();
     throw error;
   });
   const keepHeads = headsKeeper(database, setup);
-  const assertionKeys =
-    config.jwks === undefined
-      ? null
-      : { keys: await loadKeySet(config.jwks), issuers: config.assertionIssuers ?? null };
   const deps: SweepDeps = {
     database,
     signer,

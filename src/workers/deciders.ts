@@ -13,22 +13,23 @@ import type { Sql } from '../domain/sql.js';
 import {
   agentsFolder,
   loadAgents,
-  loadKeySet,
   loadPolicySource,
   loadPriceRows,
   policiesFolder,
   pricesFile,
 } from '../platform/files.js';
 import { StartError } from '../platform/start-error.js';
+import { assertionKeysOf } from './assertion-keys.js';
 import type { WorkerSetup } from './setup.js';
 
 /** @throws StartError with one sentence for whatever is wrong with agents, policies, prices or keys */
-export async function loadDeciders({ config, extensions, log }: WorkerSetup): Promise<Deciders> {
+export async function loadDeciders(setup: WorkerSetup): Promise<Deciders> {
+  const { config, extensions, log } = setup;
   const [agents, { files, ...extras }, rows, keys] = await Promise.all([
     loadAgents(agentsFolder(config)),
     loadPolicySource(policiesFolder(config)),
     loadPriceRows(pricesFile(config)),
-    config.jwks === undefined ? null : loadKeySet(config.jwks),
+    assertionKeysOf(setup),
   ]);
   const policies = orStartError(() => loadPolicies(files, extras));
   if (policies.files.length === 0) {
@@ -58,7 +59,7 @@ export async function loadDeciders({ config, extensions, log }: WorkerSetup): Pr
     prices: createPriceTable(rows),
     agents,
     profile: config.profile,
-    verifyClaim: createClaimVerifier(keys, config.assertionIssuers ?? null),
+    verifyClaim: createClaimVerifier(keys?.keys ?? null, keys?.issuers ?? null),
     newRunUuid: () => uuidv7(),
   };
 }

@@ -21,6 +21,7 @@ export async function startWorkers(names: readonly WorkerName[], given: WorkerSe
       exitCode: 1,
     });
   refuseMixing(names, given);
+  refuseCrashPoint(given);
   const metrics = createMetrics();
   const setup = { ...given, metrics };
   const endpoint =
@@ -40,6 +41,17 @@ export async function startWorkers(names: readonly WorkerName[], given: WorkerSe
     throw error;
   }
   return { failed: Promise.race(started.map((worker) => worker.failed)), stop };
+}
+
+/** It is for tests: a process that ends itself where it is told to. */
+function refuseCrashPoint({ config }: WorkerSetup): void {
+  if (config.crashAt === undefined || !PROFILE_RULES[config.profile].refuseDevelopment) return;
+  throw new StartError({
+    code: 'config_invalid',
+    message: 'profile STRICT refuses `ROK_CRASH_AT`, which ends a worker on purpose',
+    hint: 'unset it',
+    exitCode: 1,
+  });
 }
 
 function refuseMixing(names: readonly WorkerName[], { config, log }: WorkerSetup): void {

@@ -74,6 +74,7 @@ const act = async (over: Partial<RecordedAct> = {}, claims: JWTPayload = {}): Pr
   at: new Date(AT * 1000).toISOString(),
   workflowId: 'rok/acme/r',
   profile: 'STRICT',
+  overdue: false,
   ...over,
 });
 

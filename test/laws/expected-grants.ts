@@ -80,6 +80,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'audit.set_aside': 'SELECT',
     'audit.strays': 'SELECT INSERT',
     'audit.trace_checks': 'SELECT INSERT',
+    'audit.unchecked_approvals': 'SELECT INSERT UPDATE DELETE',
     'audit.unsigned': 'SELECT DELETE',
     'audit.v_acks': 'SELECT',
     'audit.v_all_verdicts': 'SELECT',

@@ -8,6 +8,7 @@ import { parseConfig } from '../../src/platform/config.js';
 import { ensureDevKeys } from '../../src/platform/local/dev-keys.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { temporalSettings } from '../../src/platform/temporal.js';
+import { assertionKeysOf, auditsKeysOf } from '../../src/workers/assertion-keys.js';
 import { loadDeciders } from '../../src/workers/deciders.js';
 import { openPool } from '../../src/workers/open-pool.js';
 import type { WorkerSetup } from '../../src/workers/setup.js';
@@ -85,6 +86,27 @@ it('no signing key: refused, warned of, warned of; a development key is refused 
     null,
   ]);
 });
+
+it('assertion keys: without any the audit is refused in STRICT alone, as development keys are on each worker', async () => {
+  const refusals = async (env: NodeJS.ProcessEnv, start: (setup: WorkerSetup) => Promise<unknown>) =>
+    (await inEach(env, start)).map(({ refused }) => refused);
+  const needed = 'profile STRICT needs `ROK_JWKS` on the audit worker, to verify assertions again';
+  expect(await refusals({}, auditsKeysOf)).toEqual([needed, null, null]);
+  expect(await refusals({}, assertionKeysOf)).toEqual([null, null, null]);
+  const { assertionKeySet } = await ensureDevKeys(join(folder, 'keys'));
+  const development = 'profile STRICT refuses `development-assertion` in `ROK_JWKS`, which is a development key';
+  for (const start of [auditsKeysOf, assertionKeysOf])
+    expect(await refusals({ ROK_JWKS: assertionKeySet }, start)).toEqual([development, null, null]);
+});
+
+it.each(['control', 'execute', 'audit'] as const)(
+  'a point to crash at is refused by worker %s in STRICT',
+  async (name) => {
+    const found = await inEach({ ROK_CRASH_AT: 'redeem.after' }, (setup) => startWorkers([name], setup));
+    const refused = 'profile STRICT refuses `ROK_CRASH_AT`, which ends a worker on purpose';
+    expect(found.map((one) => one.refused === refused)).toEqual([true, false, false]);
+  },
+);
 
 it('audit beside execute: refused, warned of, warned of', async () => {
   // No database is named, so that nothing starts beyond the question.
