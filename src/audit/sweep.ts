@@ -100,7 +100,10 @@ const tellFailed = ({ log }: SweepDeps): { readonly failed: (run: FailedAlone) =
 function tellUncheckable({ log, measure }: SweepDeps, uncheckable: number): void {
   measure?.approvalsUncheckable(uncheckable);
   if (uncheckable > 0)
-    log.warn({ uncheckable }, 'there are approvals that the audit cannot check: yet: it has no key set, or not their key or issuer (ROK_JWKS, ROK_ASSERTION_ISSUER)');
+    log.warn(
+      { uncheckable },
+      'there are approvals that the audit cannot check yet: it has no key set, or not their key or issuer (ROK_JWKS, ROK_ASSERTION_ISSUER)',
+    );
 }
 
 async function countWaiting(database: Database): Promise<{ readonly overdue: number; readonly aside: number }> {
