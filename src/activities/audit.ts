@@ -18,23 +18,31 @@ export type AuditActivityDeps = SweepDeps & {
 
 const STRAYS: StrayTerms = { settledMs: 120_000, graceMs: 60_000 };
 const SAMPLE = 50;
+/** As long as Temporal waits for them (workflows/reconcile.ts, workflows/hands.ts): what nobody waits for keeps no connection. */
+const PART_MS = 30_000;
+const CLOSE_MS = 10_000;
 
 export function createAuditActivities(deps: AuditActivityDeps): AuditActivities {
-  const { database, temporal, log, measure } = deps;
+  const { temporal, log, measure } = deps;
+  const within = (ms: number) => ({ ...deps, database: deps.database.until(AbortSignal.timeout(ms)) });
   return {
-    'audit.close': ({ run }) => closeRun(deps, run),
+    'audit.close': ({ run }) => closeRun(within(CLOSE_MS), run),
     'audit.sweep': async () => {
-      const answer = await sweep(deps);
-      await beat(database, 'reconcile');
+      const timely = within(PART_MS);
+      const answer = await sweep(timely);
+      await beat(timely.database, 'reconcile');
       measure?.reconciled(new Date());
       return answer;
     },
     'audit.nudge': async () => {
+      const { database } = within(PART_MS);
       const early = await recordClosed(database, temporal, log);
       const { nudged, closed } = await nudgeOverdue(database, temporal, log);
       return { nudged, closed: closed + early };
     },
-    'audit.strays': async () => ({ strays: await searchStrays(database, temporal, deps.strays ?? STRAYS) }),
-    'audit.reverify': () => reverifySample(database, deps.sample ?? SAMPLE),
+    'audit.strays': async () => ({
+      strays: await searchStrays(within(PART_MS).database, temporal, deps.strays ?? STRAYS),
+    }),
+    'audit.reverify': () => reverifySample(within(PART_MS).database, deps.sample ?? SAMPLE),
   };
 }

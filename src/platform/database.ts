@@ -6,8 +6,8 @@ import type { Database, Row, Sql } from '../domain/sql.js';
 import { columnTypes } from './column-types.js';
 import { limitsOf, looksUpByKey, roleOf, type Login, type LoginLimits } from './login.js';
 import { placeOf, sqlState, toStartError } from './postgres-error.js';
-import { closePool, distrustIdle } from './silence.js';
-import { inTransaction, queryOnce } from './transaction.js';
+import { closePool, connectFrom, distrustIdle } from './silence.js';
+import { inTransaction, queryOnce, type Connect } from './transaction.js';
 
 export interface OpenOptions extends Partial<LoginLimits> {
   /** Whose rights to work with; without it, those of the URL's user, without limits: for migrations and tests. */
@@ -51,18 +51,18 @@ export async function openDatabase(url: string, options: OpenOptions): Promise<O
     await close();
     throw toStartError(error, url, login);
   }
-  return { login, sharedLogin, place: placeOf(url), ...databaseOn(pool, close, undefined) };
+  return { login, sharedLogin, place: placeOf(url), ...databaseOn(connectFrom(pool), close, undefined) };
 }
 
-function databaseOn(pool: pg.Pool, close: () => Promise<void>, until: AbortSignal | undefined): Database {
+function databaseOn(connect: Connect, close: () => Promise<void>, until: AbortSignal | undefined): Database {
   const both = (signal: AbortSignal | undefined): AbortSignal | undefined =>
     until === undefined || signal === undefined ? (until ?? signal) : AbortSignal.any([until, signal]);
   return {
     query: <R extends object = Row>(text: string, values?: readonly unknown[]) =>
-      queryOnce<R>(pool, text, values, until),
+      queryOnce<R>(connect, text, values, until),
     transaction: <T>(work: (sql: Sql) => Promise<T>, { signal }: { readonly signal?: AbortSignal } = {}) =>
-      inTransaction(pool, work, both(signal)),
-    until: (signal) => databaseOn(pool, close, both(signal)),
+      inTransaction(connect, work, both(signal)),
+    until: (signal) => databaseOn(connect, close, both(signal)),
     close,
   };
 }

@@ -1,14 +1,18 @@
 /**
  * Connections that do not answer. One that was given up says something of its neighbours: whatever silenced it (a proxy, a
  * firewall that forgot, a host that stopped) most likely holds those that lie idle beside it, and each would cost another
- * timeout. So they are ended too, and what comes next makes new ones. Deliberately knows no statement: how long is waited for
- * an answer stands in login.ts.
+ * timeout. So they are ended too, and what comes next makes new ones. Where an answer may take long, one that lay idle is asked
+ * first whether it is there. Deliberately knows no statement: how long is waited for an answer stands in login.ts.
  */
 import type pg from 'pg';
 import { sqlState } from './postgres-error.js';
 
 /** What a connection has for its goodbye. */
 const GOODBYE_MS = 2_000;
+/** A login that waits longer than this for an answer asks first, where a connection lay idle for a second. */
+const PATIENT_MS = 5_000;
+const IDLE_MS = 1_000;
+const PROBE_MS = 2_000;
 
 /** Ends what lies idle in a pool whenever one of its connections was given up without a word of the server. */
 export function distrustIdle(pool: pg.Pool): void {
@@ -28,6 +32,35 @@ export function distrustIdle(pool: pg.Pool): void {
 
 const isGivenUp = (given: Error | boolean | undefined): boolean =>
   given === true || (given instanceof Error && sqlState(given) === undefined);
+
+/** Hands out connections that are there, as far as one can know. */
+export function connectFrom(pool: pg.Pool): () => Promise<pg.PoolClient> {
+  const { query_timeout: answerMs = 0 } = pool.options;
+  const idleSince = new WeakMap<pg.PoolClient, number>();
+  pool.on('release', (_, client) => idleSince.set(client, performance.now()));
+  return async () => {
+    for (;;) {
+      const client = await pool.connect();
+      const idleMs = performance.now() - (idleSince.get(client) ?? Infinity);
+      const answers =
+        // The pool does not know yet of one that was ended while it lay idle.
+        !client.connection.stream.destroyed &&
+        (answerMs <= PATIENT_MS || idleMs < IDLE_MS || (await answersProbe(client)));
+      if (answers) return client;
+      client.release(true);
+    }
+  };
+}
+
+async function answersProbe(client: pg.PoolClient): Promise<boolean> {
+  try {
+    const probe = { text: 'SELECT', query_timeout: PROBE_MS };
+    await client.query(probe);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Ends the pool; again and again those of its connections that nobody works with and that do not answer the goodbye. */
 export function closePool(pool: pg.Pool): () => Promise<void> {

@@ -48,15 +48,18 @@ function sqlOn(client: Pick<pg.PoolClient, 'query'>, failed: (error: Error) => v
   };
 }
 
+/** A connection of the pool, for as long as one works with it. */
+export type Connect = () => Promise<pg.PoolClient>;
+
 /** One statement by itself. */
 export const queryOnce = <R extends object>(
-  pool: pg.Pool,
+  connect: Connect,
   text: string,
   values: readonly unknown[] | undefined,
   signal: AbortSignal | undefined,
 ): Promise<readonly R[]> =>
   onConnection(
-    pool,
+    connect,
     signal,
     (client) => sqlOn(client).query<R>(text, values),
     (client, error) => {
@@ -65,13 +68,13 @@ export const queryOnce = <R extends object>(
   );
 
 export function inTransaction<T>(
-  pool: pg.Pool,
+  connect: Connect,
   work: (sql: Sql) => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
   let unsent: Noting['unsent'] = () => undefined;
   return onConnection(
-    pool,
+    connect,
     signal,
     (client) => {
       const noted = noting(client);
@@ -88,7 +91,7 @@ export function inTransaction<T>(
 
 /** @param failed leaves the connection, or what is left of it, to the pool */
 async function onConnection<T>(
-  pool: pg.Pool,
+  connect: Connect,
   signal: AbortSignal | undefined,
   work: (client: pg.PoolClient) => Promise<T>,
   failed: (client: pg.PoolClient, error: unknown) => Promise<void> | void,
@@ -96,7 +99,7 @@ async function onConnection<T>(
   signal?.throwIfAborted();
   const aborted = abortion(signal);
   try {
-    const client = await connected(pool, aborted.promise);
+    const client = await unlessAborted(connect(), aborted.promise);
     try {
       const result = await Promise.race([work(client), aborted.promise]);
       client.release();
@@ -108,15 +111,6 @@ async function onConnection<T>(
     }
   } finally {
     aborted.forget();
-  }
-}
-
-async function connected(pool: pg.Pool, aborted: Promise<never>): Promise<pg.PoolClient> {
-  for (;;) {
-    const client = await unlessAborted(pool.connect(), aborted);
-    // The pool does not know yet of one that was ended while it lay idle.
-    if (!client.connection.stream.destroyed) return client;
-    client.release(true);
   }
 }
 

@@ -19,16 +19,27 @@ export type FreezingProxy = {
 
 type Pair = { readonly here: Socket; readonly there: Socket; frozen: boolean };
 
+/** @param target `endFrozenAfterMs`: when both sides learn that a frozen connection is gone; never, unless given */
 export async function startFreezingProxy(target: {
   readonly host: string;
   readonly port: number;
+  readonly endFrozenAfterMs?: number;
 }): Promise<FreezingProxy> {
   const pairs = new Set<Pair>();
   let newAreFrozen = false;
+  const end = (pair: Pair): void => {
+    pair.here.destroy();
+    pair.there.destroy();
+    pairs.delete(pair);
+  };
   const freezePair = (pair: Pair): void => {
     pair.frozen = true;
     // Not read any more: what either side sends stays in the buffers of the kernel.
     for (const socket of [pair.here, pair.there]) socket.unpipe().pause();
+    if (target.endFrozenAfterMs === undefined) return;
+    setTimeout(() => {
+      end(pair);
+    }, target.endFrozenAfterMs).unref();
   };
   const server = createServer((here) => {
     const there = connect(target.port, target.host);
@@ -73,10 +84,7 @@ export async function startFreezingProxy(target: {
     },
     live: () => [...pairs].filter((pair) => !pair.frozen).length,
     async close() {
-      for (const { here, there } of pairs) {
-        here.destroy();
-        there.destroy();
-      }
+      for (const pair of pairs) end(pair);
       await new Promise((resolve) => {
         server.close(resolve);
       });
