@@ -4,6 +4,7 @@
  */
 import { databaseUrlOf, type Config } from './config.js';
 import { openDatabase } from './database.js';
+import { missingLimits } from './login-limits.js';
 import { logins, roleOf, type Login } from './login.js';
 import { sqlState } from './postgres-error.js';
 import { StartError } from './start-error.js';
@@ -62,12 +63,15 @@ async function checkLogin(config: Config, login: Login): Promise<LoginCheck> {
           `${place}: was not refused an act of another power (${refused})`,
           'run `rok migrate` on a database that nobody changed by hand',
         );
+      const limits = await missingLimits(database, login);
       const notes = [
+        ...limits,
         ...(who.weak === null ? [] : [`${who.weak} off: commits may be lost`]),
         ...(database.sharedLogin ? ['entered through the URL of another user'] : []),
       ];
       const detail = [`${place}, refused what is not its work`, ...notes].join('; ');
-      return found(true, detail, 'STRICT refuses this', { warn: notes.length > 0 });
+      const hint = limits.length > 0 ? 'run sql/0004_limits.sql again as the owner' : 'STRICT refuses this';
+      return found(true, detail, hint, { warn: notes.length > 0 });
     } finally {
       await database.close();
     }

@@ -2,6 +2,7 @@
 import { PROFILE_RULES } from '../domain/profiles.js';
 import { databaseUrlOf } from '../platform/config.js';
 import { openDatabase, type OpenDatabase } from '../platform/database.js';
+import { missingLimits } from '../platform/login-limits.js';
 import { roleOf, type Login } from '../platform/login.js';
 import { StartError } from '../platform/start-error.js';
 import type { WorkerSetup } from './setup.js';
@@ -13,6 +14,9 @@ const DURABLE = ['fsync', 'synchronous_commit', 'full_page_writes'] as const;
 export async function openPool(setup: WorkerSetup, login: Login, worker: string, max: number): Promise<OpenDatabase> {
   const { config, log } = setup;
   const database = await openDatabase(databaseUrlOf(config, login), { login, applicationName: `rok-${worker}`, max });
+  const limits = await missingLimits(database, login);
+  if (limits.length > 0)
+    log.warn({ login, limits }, 'limits of the login are not in force; `rok doctor` says how to set them');
   const problems = [
     ...(database.sharedLogin ? [`\`${roleOf(login)}\` is taken on by a login that may take on others`] : []),
     ...(await lossy(database)).map((name) => `\`${name}\` is off`),
