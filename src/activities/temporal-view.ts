@@ -1,9 +1,14 @@
 /** Temporal's client as the auditor sees it: three questions and one signal. Makes no connection of its own. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { TemporalView } from '../audit/temporal-view.js';
+import { CONTROL_QUEUES, GOVERNED_RUN, WITHOUT_RUN } from '../domain/executions.js';
 
-/** @param workflowType of governed runs */
-export function temporalViewOf(client: Client, workflowType = 'governedRun'): TemporalView {
+const OUGHT_TO_OPEN = [
+  `(${[...CONTROL_QUEUES.map((queue) => `TaskQueue = '${queue}'`), `WorkflowType = '${GOVERNED_RUN}'`].join(' OR ')})`,
+  ...WITHOUT_RUN.map((type) => `WorkflowType != '${type}'`),
+].join(' AND ');
+
+export function temporalViewOf(client: Client): TemporalView {
   return {
     async describe(workflowId, temporalRunId) {
       try {
@@ -30,7 +35,7 @@ export function temporalViewOf(client: Client, workflowType = 'governedRun'): Te
         yield { workflowId, temporalRunId: runId, status: status.name };
     },
     async *executions({ after, until }) {
-      const query = `WorkflowType = '${workflowType}' AND StartTime > '${after.toISOString()}' AND StartTime <= '${until.toISOString()}'`;
+      const query = `${OUGHT_TO_OPEN} AND StartTime > '${after.toISOString()}' AND StartTime <= '${until.toISOString()}'`;
       for await (const { workflowId, runId, startTime } of client.workflow.list({ query }))
         yield { workflowId, temporalRunId: runId, startedAt: startTime };
     },

@@ -19,7 +19,7 @@ export interface TemporalView {
   ): Promise<{ readonly status: ExecutionStatus; readonly temporalRunId: string | null }>;
   /** False when there is nobody to hear it. */
   signalFinalize(workflowId: string, temporalRunId: string, said: { readonly by: string }): Promise<boolean>;
-  /** Executions of governed runs, open and closed, that started within the span. */
+  /** Executions that ought to open a run (domain/executions.ts), open and closed, that started within the span. */
   executions(span: Span): AsyncIterable<Execution>;
   /** Executions of governed runs that closed after this time, however they closed. */
   closedSince(after: Date): AsyncIterable<ClosedExecution>;

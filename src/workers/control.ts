@@ -2,6 +2,7 @@
 import { createDecideActivities } from '../activities/decide.js';
 import { createObserveActivities } from '../activities/observe.js';
 import { createRoundActivities } from '../activities/round.js';
+import { CONTROL_QUEUES } from '../domain/executions.js';
 import { connectTemporal } from '../platform/temporal.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
 import { crasher, withCrashPoints } from './crash-points.js';
@@ -29,7 +30,7 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
     {
       connection,
       namespace: temporal.namespace,
-      taskQueue: 'rok-control',
+      taskQueue: CONTROL_QUEUES[0],
       workflowsPath: extensions?.workflowsPath ?? moduleFile('../workflows/index.js', import.meta.url),
       bundlerOptions: { preloadModules: [moduleFile('../workflows/preload.js', import.meta.url)] },
       activities: {

@@ -10,7 +10,7 @@ import type { ExecuteActivities } from '../domain/protocol/execute.js';
 import type { ObserveActivities } from '../domain/protocol/observe.js';
 import type { RoundActivities } from '../domain/protocol/round.js';
 
-export const TASK_QUEUES = { control: 'rok-control', execute: 'rok-execute', audit: 'rok-audit' } as const;
+const TASK_QUEUES = { execute: 'rok-execute', audit: 'rok-audit' } as const;
 
 /** An outage becomes a durable timer after a second; what a timed-out act committed is found again by its key. */
 const LOCAL: LocalActivityOptions = {

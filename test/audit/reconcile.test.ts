@@ -8,6 +8,7 @@ import { createAuditActivities } from '../../src/activities/audit.js';
 import { temporalViewOf } from '../../src/activities/temporal-view.js';
 import { nudgeStep, straySpans } from '../../src/audit/reconciler.js';
 import { createSigner } from '../../src/audit/signer.js';
+import { CONTROL_QUEUES, GOVERNED_RUN, WITHOUT_RUN } from '../../src/domain/executions.js';
 import type { AuditActivities, ReconcileAnswer } from '../../src/domain/protocol/audit.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import { assertReconcileSchedule, RECONCILE_SCHEDULE } from '../../src/platform/schedule.js';
@@ -161,6 +162,34 @@ describe('strays', () => {
       { workflow_id: late.workflowId, settled_as: 'opened', status: null, findings: null, chain: null },
     ]);
     await Promise.all([stray, late, refused].map((one) => one.terminate('by the test')));
+  });
+});
+
+describe('executions on the queue of the control worker', () => {
+  it('count whatever their type is, unless they are one of ROK’s own that open no run', async () => {
+    expect(Object.keys(await import('../../src/workflows/index.js')).sort()).toEqual(
+      [...WITHOUT_RUN, GOVERNED_RUN].sort(),
+    );
+    const put = (type: string) =>
+      client.workflow.start(type, { taskQueue: CONTROL_QUEUES[0], workflowId: `rok/acme/${newRun()}`, args: [] });
+    const [own, governed, ...others] = await Promise.all(['refundDesk', GOVERNED_RUN, ...WITHOUT_RUN].map(put));
+    // The last to come: when it is seen, all are.
+    await Promise.all(others.map((one) => one.describe()));
+    const last = await put('lastOfAll');
+    const all = [own, governed, ...others, last];
+    const entered = async () =>
+      (
+        await stack.admin.query<{ workflow_id: string }>(
+          'SELECT workflow_id FROM audit.strays WHERE workflow_id = ANY ($1) ORDER BY started_at',
+          [all.map((one) => one?.workflowId)],
+        )
+      ).map((one) => one.workflow_id);
+    while ((await entered()).length < 3) await audit['audit.strays']({});
+    while ((await client.workflow.count(`TaskQueue = '${CONTROL_QUEUES[0]}'`)).count < all.length)
+      await audit['audit.strays']({});
+    await audit['audit.strays']({});
+    expect((await entered()).sort()).toEqual([own, governed, last].map((one) => one?.workflowId).sort());
+    await Promise.all(all.map((one) => one?.terminate('by the test')));
   });
 });
 
