@@ -28,9 +28,10 @@ export async function latch(sql: Sql, deciders: Deciders, caller: Caller, reques
     closingFacts(sql, run),
   ]);
   const outcome = await latchRow(sql, run, row, request);
-  if (known !== undefined) return { outcome, decision: known };
-  if (isTerminal(row.phase)) return { outcome, decision: null };
-  return decideOutcome(sql, deciders, run, { ...row, phase: 'FINALIZING', outcome }, facts);
+  const due = facts.due_in_ms === null ? {} : { dueInMs: facts.due_in_ms };
+  if (known !== undefined) return { outcome, decision: known, ...due };
+  if (isTerminal(row.phase)) return { outcome, decision: null, ...due };
+  return { ...(await decideOutcome(sql, deciders, run, { ...row, phase: 'FINALIZING', outcome }, facts)), ...due };
 }
 
 const outcomeDecision = (sql: Sql, run: RunId) =>
@@ -95,15 +96,22 @@ async function decideOutcome(
   return { outcome: stopped ? 'policy_stopped' : row.outcome, decision: { step: intent.step, attempt: 1 } };
 }
 
-type ClosingFacts = { readonly now_ms: number; readonly spent: string | null };
+type ClosingFacts = {
+  readonly now_ms: number;
+  readonly spent: string | null;
+  /** Null: without a contract. */
+  readonly due_in_ms: number | null;
+};
 
 export async function closingFacts(sql: Sql, run: RunId): Promise<ClosingFacts> {
   const [facts] = await sql.query<ClosingFacts>(
     `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
-      (SELECT spent::text FROM decide.accounts WHERE scope = 'run' AND subject = $1::text AND unit = 'usd_micros') AS spent`,
+      (SELECT spent::text FROM decide.accounts WHERE scope = 'run' AND subject = $1::text AND unit = 'usd_micros') AS spent,
+      (SELECT floor(extract(epoch FROM c.finalize_due - clock_timestamp()) * 1000)::float8 FROM audit.v_contracts c
+        WHERE c.run_id = $1::uuid) AS due_in_ms`,
     [uuidOf(run)],
   );
-  return facts ?? { now_ms: 0, spent: null };
+  return facts ?? { now_ms: 0, spent: null, due_in_ms: null };
 }
 
 /** For what is decided of a run that ends: no call is meant. */

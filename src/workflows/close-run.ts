@@ -1,7 +1,8 @@
 /**
- * The close, in its fixed order, inside half the grace. What does not answer within its share is skipped, and the gap is a
- * finding; `decide.finalize` has no limit: it is always reached. Only an execution that is not the run's history leaves
- * sooner, at the first refusal.
+ * The close, in its fixed order, inside the grace. What the execute worker has to write is tried until only the time is left
+ * that `decide.finalize` needs; what does not answer by then, or within its share, is skipped, and the gap is a finding.
+ * `decide.finalize` has no limit: it is always reached. Only an execution that is not the run's history leaves sooner, at the
+ * first refusal.
  */
 import { log } from '@temporalio/workflow';
 import type { Digest } from '../domain/ids.js';
@@ -13,9 +14,11 @@ import type { RunResult } from './messages.js';
 import { isRefusedHistory } from './refused-history.js';
 import { showEnded } from './surface.js';
 
-/** Shares of the budget; together at most 1. */
-const SHARE = { latch: 0.35, closeOut: 0.25, trace: 0.2, audit: 0.2 } as const;
+/** Shares of the grace. `kept` is what the last append and `decide.finalize` have before finalize_due. */
+const SHARE = { latch: 0.175, kept: 0.3, trace: 0.1, audit: 0.1 } as const;
 const LEAST_MS = 500;
+/** Below a grace of some seconds a share is less than one act takes. */
+const LEAST_KEPT_MS = 1_500;
 
 /** What closing needs of a run; `repair` closes with the same. */
 export type Closing = Pick<GovernedRun, 'run' | 'trace' | 'moved'> & {
@@ -54,8 +57,8 @@ export async function closeRun(run: GovernedRun, ending: Ending, answer: RunResu
 }
 
 export async function close(run: Closing, ending: Ending & { readonly answer: Digest | null }): Promise<Closed> {
-  const budgetMs = run.graceMs / 2;
-  const share = (name: keyof typeof SHARE): number => Math.max(LEAST_MS, Math.floor(budgetMs * SHARE[name]));
+  const beganMs = Date.now();
+  const share = (name: keyof typeof SHARE): number => Math.max(LEAST_MS, Math.floor(run.graceMs * SHARE[name]));
   const { outcome: asked, detail, answer } = ending;
 
   const latched = await within('latch', () =>
@@ -63,8 +66,11 @@ export async function close(run: Closing, ending: Ending & { readonly answer: Di
   );
   const outcome: Outcome = latched?.outcome ?? asked;
   run.moved({ phase: 'FINALIZING', outcome });
+  // By database time, where the latch answered; a run that ends long before its deadline has no more than the grace either.
+  const leftMs = Math.min(latched?.dueInMs ?? Infinity, run.graceMs - (Date.now() - beganMs));
+  const closeOutMs = Math.max(LEAST_MS, Math.floor(leftMs - Math.max(LEAST_KEPT_MS, share('kept'))));
   await within('close_out', () =>
-    executeWithin(share('closeOut'))['execute.close_out']({
+    executeWithin(closeOutMs)['execute.close_out']({
       run: run.run,
       tenant: run.tenant,
       agent: run.agent,

@@ -193,10 +193,12 @@ describe('decide.step', () => {
     expect(await rig.as((sql) => latch(sql, rig.deciders, caller, ended))).toEqual({
       outcome: 'killed',
       decision: { step: 3, attempt: 1 },
+      dueInMs: expect.any(Number),
     });
     expect(await rig.as((sql) => latch(sql, rig.deciders, caller, { ...ended, outcome: 'succeeded' }))).toEqual({
       outcome: 'killed',
       decision: { step: 3, attempt: 1 },
+      dueInMs: expect.any(Number),
     });
     expect(effectOf(await rig.step(caller, await modelCall(rig, run, 3)))).toBe('closed');
     const answered = () => rig.decide.query('SELECT answer FROM decide.runs WHERE run_id = $1', [uuidOf(run)]);

@@ -129,6 +129,8 @@ export type LatchRequest = {
 export type LatchAnswer = {
   readonly outcome: Outcome;
   readonly decision: { readonly step: number; readonly attempt: number } | null;
+  /** Until finalize_due, by database time; below 0 after it. Not in answers that were recorded before it was told. */
+  readonly dueInMs?: number;
 };
 export type FinalizeAnswer = {
   readonly phase: Phase;
