@@ -8,7 +8,9 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { openDatabase } from '../../src/platform/database.js';
 import { startPostgres } from '../../src/platform/local/postgres.js';
 import { argumentsOf } from '../../src/platform/local/process-identity.js';
+import { until } from '../faults/until.js';
 import { temporaryFolder } from '../stack/servers.js';
+import { watchersOf } from './watchers.js';
 
 const loader = new URL('../stack/typescript-loader.mjs', import.meta.url).href;
 const child = fileURLToPath(new URL('./holding-servers.ts', import.meta.url));
@@ -62,8 +64,21 @@ it('keeps a generated password that only its owner can read, and asks for it', a
   }
 });
 
-it('given its process was killed by kill -9, the next start ends the leftover and finds every row', async () => {
-  const { pid, url, killed } = await holdAndKill();
+it('given its process is killed by kill -9, the server ends with it', async () => {
+  const { pid, killed } = await holdAndKill();
+  await killed;
+  await until('the end of the server', async () => ((await argumentsOf(pid)).length === 0 ? true : null));
+  await until('the end of its watcher', async () => ((await watchersOf(pid)).length === 0 ? true : null));
+  const server = await startPostgres({ dataDir });
+  expect(await watchersOf(server.pid)).toHaveLength(1);
+  await server.stop();
+  await until('the end of its watcher', async () => ((await watchersOf(server.pid)).length === 0 ? true : null));
+});
+
+it('given that its watcher was killed too, the next start ends the leftover and finds every row', async () => {
+  const { pid, url, killed } = await holdAndKill(async (server) => {
+    for (const watcher of await watchersOf(server)) process.kill(watcher, 'SIGKILL');
+  });
   await killed;
   expect(await argumentsOf(pid)).toContain(dataDir);
   await ask(url, 'CREATE TABLE kept AS SELECT 7 AS n');
@@ -123,9 +138,11 @@ function hold(mode: 'wait' | 'exit-5') {
   return { holder, ended };
 }
 
-async function holdAndKill() {
+async function holdAndKill(before: (server: number) => Promise<void> = () => Promise.resolve()) {
   const { holder, ended } = hold('wait');
   const [line] = (await once(createInterface({ input: holder.stdout }), 'line')) as [string];
+  const held = JSON.parse(line) as { pid: number; url: string };
+  await before(held.pid);
   holder.kill('SIGKILL');
-  return { ...(JSON.parse(line) as { pid: number; url: string }), killed: ended };
+  return { ...held, killed: ended };
 }

@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { watchOver } from './watcher.js';
 
 export interface ServerCommand {
   readonly command: string;
@@ -39,7 +40,8 @@ export async function startProcess({ command, args, log, ...options }: ServerCom
       log(line);
     });
   }
-  // Whatever way this process ends, short of kill -9, the server is told.
+  // Whatever way this process ends, the server is told: by itself, and after kill -9 by the watcher.
+  const unwatch = watchOver(pid);
   const onExit = (): void => {
     child.kill('SIGINT');
   };
@@ -49,6 +51,7 @@ export async function startProcess({ command, args, log, ...options }: ServerCom
     // "close" comes after the last line was read, "exit" may not.
     child.once('close', (code, signal) => {
       ended = true;
+      unwatch();
       process.removeListener('exit', onExit);
       resolve(signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`);
     });
