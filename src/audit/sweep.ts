@@ -22,13 +22,16 @@ export type SweepDeps = {
   readonly measure?: AuditMeasure;
 };
 
+/** What each part has, whatever it finds to do: the next sweep goes on from where it ended. */
+const PART_MS = 60_000;
+
 /** @throws AggregateError of what failed, after the rest was done */
 export async function sweep(deps: SweepDeps): Promise<SweepAnswer> {
   const { database, measure } = deps;
   const failures: unknown[] = [];
   const attempt: Attempt = async (work, otherwise) => {
     try {
-      return await work();
+      return await work(database.until(AbortSignal.timeout(PART_MS)));
     } catch (error) {
       failures.push(error);
       return otherwise;
@@ -37,12 +40,12 @@ export async function sweep(deps: SweepDeps): Promise<SweepAnswer> {
 
   const judged = [...(await judge(deps, attempt))];
   // What has no bound comes after: each a portion at a time, from where it ended the last time.
-  await attempt(() => database.query('SELECT audit.recall()'), []);
-  const approvals = await attempt(() => checkApprovals(database, deps.assertionKeys), null);
+  await attempt((timely) => timely.query('SELECT audit.recall()'), []);
+  const approvals = await attempt((timely) => checkApprovals(timely, deps.assertionKeys), null);
   if (approvals !== null) tellUncheckable(deps, approvals.uncheckable);
   // What was found forged, or claimed by another history, is judged before the verdict of before is signed.
-  judged.push(...(await attempt(() => judgeDue(database, tellFailed(deps)), [])));
-  const signed = await attempt(() => signAll(deps), 0);
+  judged.push(...(await attempt((timely) => judgeDue(timely, tellFailed(deps)), [])));
+  const signed = await attempt((timely) => signAll({ ...deps, database: timely }), 0);
 
   const written = judged.filter((one) => one.written).map((one) => one.status);
   const count = (status: VerdictStatus): number => written.filter((one) => one === status).length;
@@ -56,8 +59,8 @@ export async function sweep(deps: SweepDeps): Promise<SweepAnswer> {
   measure?.judged('COMPLETE', answer.complete);
   measure?.judged('INCOMPLETE', answer.incomplete);
   measure?.judged('STALE', answer.stale);
-  await attempt(async () => {
-    const { overdue, aside } = await countWaiting(database);
+  await attempt(async (timely) => {
+    const { overdue, aside } = await countWaiting(timely);
     measure?.overdue(overdue);
     measure?.setAside(aside);
   }, undefined);
@@ -78,16 +81,15 @@ async function signAll({ database, signer, log, measure }: SweepDeps): Promise<n
   return signed;
 }
 
-type Attempt = <T>(work: () => Promise<T>, otherwise: T) => Promise<T>;
+type Attempt = <T>(work: (timely: Database) => Promise<T>, otherwise: T) => Promise<T>;
 
 /** Nothing comes before it: no run waits for its verdict behind anything else. */
 async function judge(deps: SweepDeps, attempt: Attempt): Promise<readonly Judged[]> {
-  const { database } = deps;
   const told = tellFailed(deps);
-  const due = await attempt(() => judgeDue(database, told), []);
-  const strays = await attempt(() => judgeStrays(database, told), []);
+  const due = await attempt((timely) => judgeDue(timely, told), []);
+  const strays = await attempt((timely) => judgeStrays(timely, told), []);
   const others = due.length + strays.length > 0 ? 'judged' : 'unknown';
-  const again = await attempt(() => tryAgain(database, others, told.failed), []);
+  const again = await attempt((timely) => tryAgain(timely, others, told.failed), []);
   return [...due, ...strays, ...again];
 }
 

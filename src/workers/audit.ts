@@ -19,8 +19,6 @@ import { DRAIN_MS, moduleFile, type RunningWorker, type WorkerSetup } from './se
 import { enterSigner, headsKeeper, signerOf } from './signing.js';
 
 const SWEEP_MS = 30_000;
-/** What a sweep may take in all, whatever it found: the next goes on from where it ended. */
-const SWEEP_DEADLINE_MS = 300_000;
 const REJOIN_MS = 2_000;
 
 export async function startAudit(setup: WorkerSetup): Promise<RunningWorker> {
@@ -45,8 +43,7 @@ export async function startAudit(setup: WorkerSetup): Promise<RunningWorker> {
   const judging = runStandingJudge(
     {
       // Heads are written whatever became of the sweep: what was signed before it failed has grown a chain.
-      sweep: () =>
-        sweep({ ...deps, database: database.until(AbortSignal.timeout(SWEEP_DEADLINE_MS)) }).finally(keepHeads),
+      sweep: () => sweep(deps).finally(keepHeads),
       beat: async () => {
         await beat(database, 'standing-judge');
         metrics?.swept(new Date());
