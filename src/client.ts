@@ -27,6 +27,7 @@ import { connectTemporal, temporalSettings } from './platform/temporal.js';
 import { fromStartError, toRokError } from './platform/temporal-failure.js';
 import { isKnown, sameAsFirst } from './repeating.js';
 import { sendRaise, type RaiseAct } from './raising.js';
+import { say } from './saying.js';
 import type { Answer, Raised, RunResult, Steer, Steered } from './workflows/messages.js';
 
 export type { Act, Acting, Purpose } from './acting.js';
@@ -168,9 +169,9 @@ async function startWorkflow(client: Client, workflowId: string, spec: RunSpec):
 function handleOn(client: Client, workflowId: string, reader: () => Promise<Reader>): GovernedRunHandle {
   const handle = client.workflow.getHandle(workflowId);
   const status = async (): Promise<RunView | null> => (await reader()).run(workflowId);
-  const steer = (verb: ActorVerb) => (act: Act) => update(handle, verb, act, {});
+  const steer = (verb: ActorVerb) => (act: Act) => update(client, handle, verb, act, {});
   const answer = (verb: 'approve' | 'reject') => async (act: AnswerAct) =>
-    update(handle, verb, act, await held(act, workflowId, status));
+    update(client, handle, verb, act, await held(act, workflowId, status));
   const self: GovernedRunHandle = {
     workflowId,
     status,
@@ -186,7 +187,7 @@ function handleOn(client: Client, workflowId: string, reader: () => Promise<Read
     },
     approve: answer('approve'),
     reject: answer('reject'),
-    raiseBudget: (act) => sendRaise(handle, act),
+    raiseBudget: (act) => sendRaise(client, handle, act),
     finalize: (by, act) => sendFinalize(handle, by, act, reader),
     async receipt() {
       const view = await status();
@@ -214,6 +215,7 @@ const otherThan = (pending: OpenHold, act: AnswerAct): boolean =>
   (act.hold ?? pending.hold) !== pending.hold || (act.digest ?? pending.digest) !== pending.digest;
 
 async function update(
+  client: Client,
   handle: WorkflowHandle,
   verb: ActorVerb,
   act: Act,
@@ -231,11 +233,7 @@ async function update(
     ...(act.reason === undefined ? {} : { reason: act.reason }),
     ...about,
   };
-  try {
-    return await handle.executeUpdate<Steered, [Steer]>(verb, { args: [message], updateId });
-  } catch (error) {
-    throw toRokError(error, handle.workflowId);
-  }
+  return say(client, handle, verb, message, updateId);
 }
 
 async function* changes(

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { claimOf, type Act } from './acting.js';
+import { notFor } from './domain/assertion-claims.js';
 import { RokError } from './domain/errors.js';
 import { uuidOf } from './domain/ids.js';
 import type { Reader } from './platform/read.js';
@@ -38,10 +39,17 @@ async function carried(workflowId: string, updateId: string, act: Act): Promise<
       'only an assertion ends a run before its deadline',
       'act by `--assertion`, or sign one with `--sign`',
     );
+  // A signal is not refused to its sender: what the run would not take for an act is said here.
+  const wrong = notFor(actor.assertion, { workflowId, verb: 'finalize', updateId, nowMs: Date.now() });
+  if (wrong !== null) throw new RokError('assertion_invalid', wrong, 'get a new one for this run, act and update');
   return { actor, updateId, ...(act.reason === undefined ? {} : { reason: act.reason }) };
 }
 
 type Row = { readonly allowed: boolean; readonly reason: string | null };
+
+/** Of an act that was refused like others before it no row is kept, but its refusal is counted. */
+const ANSWER = `SELECT allowed, reason FROM decide.v_acts WHERE run_id = $1 AND update_id = $2
+  UNION ALL SELECT false, last_reason FROM decide.v_refusals WHERE run_id = $1 AND last_update_id = $2 LIMIT 1`;
 
 async function answered(workflowId: string, updateId: string, reader: Reader): Promise<void> {
   const until = Date.now() + ANSWERED_WITHIN_MS;

@@ -1,16 +1,16 @@
 /** Sends `raise_budget`: an assertion for it is bound to the digest of the whole raise, so it serves for no other. */
 import { randomUUID } from 'node:crypto';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { claimOf, type Act } from './acting.js';
 import { RokError } from './domain/errors.js';
 import { parseRaise, raiseDigest, type BudgetRaise } from './domain/protocol/raise.js';
-import { toRokError } from './platform/temporal-failure.js';
+import { say } from './saying.js';
 import type { Raised, RaiseBudget } from './workflows/messages.js';
 
 export type RaiseAct = BudgetRaise & Omit<Act, 'reason'>;
 
 /** @throws RokError usage for a raise that is none, actor_refused where it was refused */
-export async function sendRaise(handle: WorkflowHandle, act: RaiseAct): Promise<Raised> {
+export async function sendRaise(client: Client, handle: WorkflowHandle, act: RaiseAct): Promise<Raised> {
   const parsed = parseRaise(act);
   if (!parsed.ok) throw new RokError('usage', parsed.problem, 'see the caps as they are with `rok budget show`');
   const { workflowId } = handle;
@@ -18,9 +18,11 @@ export async function sendRaise(handle: WorkflowHandle, act: RaiseAct): Promise<
   const digest = raiseDigest(parsed.raise);
   const actor = await claimOf(act.actor, { workflowId, verb: 'raise_budget', updateId, digest });
   const message: RaiseBudget = { ...parsed.raise, actor };
-  try {
-    return await handle.executeUpdate<Raised, [RaiseBudget]>('raise_budget', { args: [message], updateId });
-  } catch (error) {
-    throw toRokError(error, workflowId);
-  }
+  const { actor: by, hold, resolution } = await say(client, handle, 'raise_budget', message, updateId);
+  return {
+    actor: by,
+    cap: parsed.raise.to,
+    ...(hold === undefined ? {} : { hold }),
+    ...(resolution === undefined ? {} : { resolution }),
+  };
 }

@@ -56,12 +56,16 @@ CREATE TABLE decide.acts (
   action_digest text,
   allowed boolean NOT NULL,
   reason text CHECK (length(reason) <= 2000),
+  -- The workflow `administer` that brought it beside the run, which has to be told; NULL where the run itself was asked.
+  carrier text CHECK (length(carrier) BETWEEN 1 AND 1000),
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (run_id, update_id),
   CONSTRAINT allowed_to_somebody CHECK (person IS NOT NULL OR NOT allowed)
 );
 -- The audit verifies them again, oldest first.
 CREATE INDEX acts_allowed ON decide.acts (at) WHERE allowed;
+-- A run looks for what came beside it.
+CREATE INDEX acts_beside ON decide.acts (run_id, at) WHERE allowed AND carrier IS NOT NULL;
 -- A person counts once per hold.
 CREATE UNIQUE INDEX one_voice ON decide.acts (run_id, hold, person) WHERE allowed AND verb IN ('approve', 'reject');
 GRANT SELECT, INSERT ON decide.acts TO rok_decide;

@@ -76,6 +76,7 @@ COMMENT ON FUNCTION decide.raise_budget(uuid, text, text) IS
 GRANT EXECUTE ON FUNCTION decide.raise_budget(uuid, text, text) TO rok_decide;
 
 CREATE VIEW decide.v_raises AS SELECT * FROM decide.raises;
-GRANT SELECT ON decide.v_raises TO rok_audit, rok_audit_owner, rok_read;
+-- The deciders tell a run of a raise that came beside it.
+GRANT SELECT ON decide.v_raises TO rok_decide, rok_audit, rok_audit_owner, rok_read;
 
 RESET ROLE;

@@ -9,15 +9,16 @@ import { openRun } from '../decide/open.js';
 import { identityOf, recordRefused, runKindOf } from '../decide/open-identity.js';
 import { readOpened } from '../decide/opened.js';
 import { repair } from '../decide/repair.js';
+import { look } from '../decide/look.js';
 import { access, hold, nudge, resolve } from '../decide/steer.js';
 import { decideStep } from '../decide/step.js';
 import { openStepGroups } from '../decide/step-groups.js';
-
 import { CanonicalJsonError } from '../domain/canonical-json.js';
 import { RokError } from '../domain/errors.js';
 import type { AdministerActivities } from '../domain/protocol/administer.js';
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { Database, Sql } from '../domain/sql.js';
+import { asRefusal, isRace } from './refused-data.js';
 
 export type DecideHands = {
   readonly database: Database;
@@ -40,8 +41,13 @@ export function createDecideActivities({
 }: DecideHands): DecideActivities & AdministerActivities {
   const act = async <T>(name: string, work: (sql: Sql, caller: Caller) => Promise<T>): Promise<T> => {
     const caller = currentCaller();
+    const once = () =>
+      database.transaction((sql) => work(sql, caller), { signal: Context.current().cancellationSignal });
     try {
-      return await database.transaction((sql) => work(sql, caller), { signal: Context.current().cancellationSignal });
+      return await once().catch((error: unknown) => {
+        if (isRace(error)) return once();
+        throw error;
+      });
     } catch (error) {
       if (error instanceof NotThisHistory) {
         await recordRefused(database, caller, error);
@@ -50,7 +56,7 @@ export function createDecideActivities({
       // No second try gives the same value another form.
       if (error instanceof CanonicalJsonError) throw ApplicationFailure.nonRetryable(error.message, 'usage');
       if (error instanceof RokError) throw ApplicationFailure.nonRetryable(error.message, error.code);
-      throw error;
+      throw asRefusal(error);
     }
   };
   const inGroup = openStepGroups(database, deciders);
@@ -77,7 +83,8 @@ export function createDecideActivities({
     },
     'decide.hold': (request) => act('decide.hold', (sql, caller) => hold(sql, caller, request)),
     'decide.resolve': (request) => act('decide.resolve', (sql, caller) => resolve(sql, caller, request)),
-    'decide.access': (request) => act('decide.access', (sql, caller) => access(sql, deciders, caller, request)),
+    'decide.access': (request) => act('decide.access', (sql, history) => access(sql, deciders, { history }, request)),
+    'decide.look': (request) => act('decide.look', (sql, caller) => look(sql, caller, request)),
     'decide.nudge': (request) => act('decide.nudge', (sql, caller) => nudge(sql, caller, request)),
     'decide.latch': (request) => act('decide.latch', (sql, caller) => latch(sql, deciders, caller, request)),
     'decide.finalize': async (request) => {

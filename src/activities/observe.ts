@@ -4,6 +4,7 @@ import type { ObserveActivities } from '../domain/protocol/observe.js';
 import type { Database } from '../domain/sql.js';
 import { encodeEvents } from '../observe/trace-facade.js';
 import { openTraceStore } from '../observe/trace-store.js';
+import { isRefusedData } from './refused-data.js';
 
 export interface ObserveLog {
   warn(fields: object, message: string): void;
@@ -21,8 +22,6 @@ export type ObserveActivityDeps = {
 const FINAL: Readonly<Record<string, string>> = {
   '55000': 'trace_closed',
   P0002: 'run_unknown',
-  '22023': 'event_invalid',
-  '22P02': 'event_invalid',
 };
 
 export function createObserveActivities(deps: ObserveActivityDeps): ObserveActivities {
@@ -40,7 +39,7 @@ export function createObserveActivities(deps: ObserveActivityDeps): ObserveActiv
         return head;
       } catch (error) {
         const code = (error as { code?: unknown } | null)?.code;
-        const final = typeof code === 'string' ? FINAL[code] : undefined;
+        const final = isRefusedData(error) ? 'event_invalid' : typeof code === 'string' ? FINAL[code] : undefined;
         const message = error instanceof Error ? error.message : 'unknown error';
         deps.log.warn({ run, events: events.length, code }, `trace append failed: ${message}`);
         if (final !== undefined) throw ApplicationFailure.nonRetryable(message, final);

@@ -2,9 +2,8 @@
  * Asks the deciding power for what is of no single run, by a workflow of its own, and waits for the answer. An assertion from
  * outside names that workflow as its audience, so its id is taken from there.
  */
-import { randomUUID } from 'node:crypto';
-import { WorkflowFailedError } from '@temporalio/client';
 import { decodeJwt } from 'jose';
+import { ask as askDeciders, newAskingId } from '../asking.js';
 import { RokError } from '../domain/errors.js';
 import {
   actDigest,
@@ -13,12 +12,8 @@ import {
   type Administered,
   type Administration,
 } from '../domain/protocol/administer.js';
-import { toRokError } from '../platform/temporal-failure.js';
 import { actorOf, type ActorOptions } from './actor.js';
 import type { Session } from './session.js';
-import { within } from './within.js';
-
-const ANSWERED_WITHIN_MS = 30_000;
 
 /** @throws RokError with the refusal's code where the act was refused */
 export async function doAct(
@@ -27,7 +22,7 @@ export async function doAct(
   options: ActorOptions,
 ): Promise<Extract<Acted, { allowed: true }>> {
   const { actor } = actorOf(options, session.env);
-  const workflowId = 'assertion' in actor ? audienceOf(actor.assertion) : newId();
+  const workflowId = 'assertion' in actor ? audienceOf(actor.assertion) : newAskingId();
   const claim =
     typeof actor === 'function'
       ? await actor({ workflowId, verb: act.verb, updateId: '', digest: actDigest(act) })
@@ -44,32 +39,8 @@ const HINTS = {
   policy_test_failed: 'correct the policy or its test; `rok policy test` shows the same before it is published',
 } as const;
 
-const newId = (): string => `rok-admin/${randomUUID()}`;
-
-/** @throws RokError still_open when no control worker answers in time */
-export async function ask(session: Session, request: Administration, workflowId = newId()): Promise<Administered> {
-  const { temporal } = await session.client();
-  const answering: Promise<unknown> = temporal.workflow
-    .execute('administer', {
-      taskQueue: 'rok-control',
-      workflowId,
-      workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      args: [request],
-      staticSummary: request.ask === 'act' ? request.act.verb : request.ask,
-    })
-    .catch((error: unknown) => {
-      throw toRokError(error instanceof WorkflowFailedError ? innermost(error) : error, workflowId);
-    });
-  const answer = await within(answering, ANSWERED_WITHIN_MS, `\`${workflowId}\``, 'see that a control worker runs');
-  return answer as Administered;
-}
-
-/** The failure that was first, under those that wrapped it. */
-function innermost(error: Error): unknown {
-  let found: unknown = error;
-  while (found instanceof Error && found.cause instanceof Error) found = found.cause;
-  return found;
-}
+export const ask = async (session: Session, request: Administration, workflowId?: string): Promise<Administered> =>
+  askDeciders((await session.client()).temporal, request, workflowId);
 
 function audienceOf(assertion: string): string {
   try {

@@ -7,7 +7,7 @@ import { toRokError } from '../platform/temporal-failure.js';
 import { table } from './print.js';
 import { duration } from './run-wait.js';
 import { inSession } from './session.js';
-import { within } from './within.js';
+import { within } from '../within.js';
 
 type Options = { readonly once?: boolean; readonly timeout: number };
 

@@ -10,7 +10,7 @@ import { isSubject, localPerson, signedPerson, type IssuerGroups } from '../doma
 import { isActorClaim } from '../domain/run-spec.js';
 import type { AdminVerb } from '../domain/protocol/administer.js';
 import type { ActorVerb } from '../domain/protocol/decide.js';
-import { isStorable } from '../domain/text.js';
+import { isStorable, storable } from '../domain/text.js';
 import { grants, type ActorAct, type RequesterStanding } from './grants.js';
 
 /** What an assertion must be for. */
@@ -30,6 +30,11 @@ export type ClaimVerifier = (claim: ActorClaim, purpose: ClaimPurpose) => Promis
 const ALGORITHMS = ['EdDSA', 'ES256'];
 const LEEWAY_S = 30;
 const LIFETIME_S = 300;
+const REASON_CHARS = 2_000;
+/** A signed name is kept as it is, so what cannot be kept is refused; text that is hashed or matched is never mended. */
+const CLAIM_BOUNDS = { chars: 256, roles: 64 } as const;
+const isKept = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'string' && value.length <= CLAIM_BOUNDS.chars && isStorable(value));
 
 /**
  * @param keys null when the deployment has no key set: then no assertion verifies
@@ -66,6 +71,11 @@ export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuers: Issue
       const { sub: name = '', iss = '' } = payload;
       if (!isSubject(name) || !isStorable(iss))
         return refuse('unknown', 'access.subject', 'its subject is empty, too long, or no text');
+      const roles = (Array.isArray(payload['roles']) ? payload['roles'] : []).filter(
+        (role): role is string => typeof role === 'string',
+      );
+      if (![iss, payload.jti, ...roles].every(isKept) || roles.length > CLAIM_BOUNDS.roles)
+        return refuse('unknown', 'access.claims', 'an id or a role of the assertion is no text that is kept');
       const person = signedPerson(iss, name, issuers);
       if (person === null) return refuse(name, 'access.issuer', 'the assertion is of another issuer');
       if ((payload.exp ?? 0) - (payload.iat ?? 0) > LIFETIME_S)
@@ -76,9 +86,6 @@ export function createClaimVerifier(keys: JWTVerifyGetKey | null, issuers: Issue
         return refuse(name, 'access.update', 'the assertion is for another update');
       if (purpose.actionDigest !== undefined && payload['action'] !== purpose.actionDigest)
         return refuse(name, 'access.action', 'the assertion is for another action');
-      const roles = Array.isArray(payload['roles'])
-        ? payload['roles'].filter((role): role is string => typeof role === 'string')
-        : [];
       return {
         ok: true,
         actor: {
@@ -137,5 +144,5 @@ export function refusal(actor: Actor, { verb, requester, authority }: Asked): Re
 export const refused = (name: string, verb: string, rule: string, why: string): Reason => ({
   code: 'actor_refused',
   rule: ruleId(rule),
-  text: `\`${name}\` may not ${verb}: ${why} (${rule})`,
+  text: storable(`\`${name}\` may not ${verb}: ${why} (${rule})`, REASON_CHARS),
 });

@@ -4,6 +4,7 @@
  * broken one.
  */
 import { RokError } from '../domain/errors.js';
+import { isRunId, runIdOf, uuidOf, type RunId } from '../domain/ids.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import {
   actDigest,
@@ -12,18 +13,22 @@ import {
   type AdminAct,
   type Administered,
   type Administration,
+  type SteeredBeside,
 } from '../domain/protocol/administer.js';
+import { readMessage } from '../domain/protocol/message.js';
 import { isActorClaim } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
 import { storable } from '../domain/text.js';
 import { refusal, refused, type VerifiedClaim } from './access.js';
 import { usedBefore } from './acts.js';
 import type { Deciders } from './deciders.js';
+import { openHolds } from './holds.js';
 import { liftHalts, setHalt } from './halts.js';
 import { publish, unfit } from './policies/publish.js';
 import { replay } from './policies/replay.js';
 import { recompute } from './recompute.js';
 import { compareStart } from './repeats.js';
+import { access } from './steer.js';
 
 type Act = Extract<Administration, { ask: 'act' }>;
 type Refusal = Pick<Extract<Acted, { allowed: false }>, 'code' | 'reason'>;
@@ -41,6 +46,8 @@ export async function administer(
   switch (request.ask) {
     case 'act':
       return { ask: 'act', ...(await act(sql, deciders, workflowId, request)) };
+    case 'steer':
+      return { ask: 'steer', ...(await steerBeside(sql, deciders, workflowId, request)) };
     case 'recompute':
       return { ask: 'recompute', ...(await recompute(sql, deciders.sets, request)) };
     case 'same':
@@ -48,6 +55,32 @@ export async function administer(
     case 'replay':
       return { ask: 'replay', ...(await replay(sql, deciders.sets, request)) };
   }
+}
+
+/** Read, verified and decided as by the run itself, and kept with its acts; the run is told by whoever carries it. */
+async function steerBeside(
+  sql: Sql,
+  deciders: Deciders,
+  carrier: string,
+  { run: name, verb, updateId, said }: Extract<Administration, { ask: 'steer' }>,
+): Promise<SteeredBeside> {
+  const read = readMessage(verb, updateId, said);
+  if (!read.ok) throw new RokError('message_invalid', read.problem);
+  const [run] = await sql.query<{ run_id: string; workflow_id: string }>(
+    'SELECT run_id, workflow_id FROM decide.runs WHERE workflow_id = $1 OR run_id = $2',
+    [name, isRunId(name) ? uuidOf(name) : null],
+  );
+  if (run === undefined) throw new RokError('run_unknown', `no run \`${name}\``);
+  const id = runIdOf(run.run_id);
+  const hold = read.message.hold ?? (verb === 'resume' ? await pausedBy(sql, id) : undefined);
+  const asked = { run: id, ...read.message, ...(hold === undefined ? {} : { hold }) };
+  return { answer: await access(sql, deciders, { carrier }, asked), workflowId: run.workflow_id };
+}
+
+/** The hold that `resume` ends; the run itself knows it. */
+async function pausedBy(sql: Sql, run: RunId): Promise<number | undefined> {
+  const held = await openHolds(sql, run);
+  return held.find(({ reason }) => reason === 'MANUAL' || reason === 'UNKNOWN_RESULT')?.hold;
 }
 
 type Known = Refusal & {

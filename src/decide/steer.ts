@@ -17,6 +17,7 @@ import type {
   ResolveAnswer,
   ResolveRequest,
 } from '../domain/protocol/decide.js';
+import { isMessageId } from '../domain/protocol/message.js';
 import { isActorClaim } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
 import { storable } from '../domain/text.js';
@@ -27,9 +28,9 @@ import type { Deciders } from './deciders.js';
 import { endHold, openHold, readHold, type HoldRow } from './holds.js';
 import { personText, standingOf } from './persons.js';
 import { applyRaise, heldForBudget, raisingOf, type Raising } from './raise.js';
-import { lockRun, type RunRow } from './run-row.js';
+import { countRefusal } from './refusals.js';
+import { lockRow, lockRun, type RunRow } from './run-row.js';
 
-const MAX_UPDATE_ID = 256;
 /** What counts for a quorum, and what lets a run that waits go on. */
 const VOICES: readonly ActorVerb[] = ['approve', 'reject'];
 const ANSWERS: readonly ActorVerb[] = [...VOICES, 'resume', 'raise_budget'];
@@ -43,18 +44,20 @@ type KnownAct = {
   readonly action_digest: string | null;
 };
 
+/** Who asks: the run's own history, or a workflow that carries an act beside it, which is named. */
+export type Asking = { readonly history: Caller } | { readonly carrier: string };
+
 /** Verifies and decides what an actor asks, counts the quorum or raises the cap, and resolves the hold where that settles it. */
 export async function access(
   sql: Sql,
   deciders: Deciders,
-  caller: Caller,
+  asking: Asking,
   request: AccessRequest,
 ): Promise<AccessAnswer> {
-  if (request.updateId.length > MAX_UPDATE_ID)
-    throw new RokError('usage', 'the update id is longer than 256 characters');
+  if (!isMessageId(request.updateId)) throw new RokError('message_invalid', 'the update id is not of the right form');
   const raising = raisingOf(request);
   const digest = raising?.digest ?? request.digest;
-  const row = await lockRun(sql, request.run, caller);
+  const row = 'history' in asking ? await lockRun(sql, request.run, asking.history) : await lockRow(sql, request.run);
   const [known] = await sql.query<KnownAct>(
     'SELECT verb, actor, allowed, reason, hold, action_digest FROM decide.acts WHERE run_id = $1 AND update_id = $2',
     [uuidOf(request.run), request.updateId],
@@ -81,9 +84,11 @@ export async function access(
       (await notRaised(sql, verified.actor, request, raising)))
     : verified.reason;
   const actor = verified.ok ? verified.actor : { name: verified.name, roles: [], issuer: 'none', person: null };
+  if (why !== null && !(await countRefusal(sql, request, { actor: actor.name, reason: why.text })))
+    return no(actor.name, why, true);
   const [written] = await sql.query<Pick<KnownAct, 'allowed' | 'reason' | 'hold'>>(
-    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason, person)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decide.person_of($13, $14))
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason, person, carrier)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decide.person_of($13, $14), $15)
     RETURNING allowed, reason, hold`,
     [
       uuidOf(request.run),
@@ -100,6 +105,7 @@ export async function access(
       storable(why?.text ?? raising?.raise.reason ?? request.reason ?? '', 2000) || null,
       row.tenant,
       personText(actor.person, actor.name),
+      'carrier' in asking ? asking.carrier : null,
     ],
   );
   if (why !== null) return no(actor.name, why);
@@ -109,7 +115,12 @@ export async function access(
   return allowed(sql, request, actor.name, written.hold === null ? undefined : hold);
 }
 
-const no = (actor: string, reason: Reason): AccessAnswer => ({ allowed: false, actor, reason });
+const no = (actor: string, reason: Reason, counted = false): AccessAnswer => ({
+  allowed: false,
+  actor,
+  reason,
+  counted,
+});
 
 /** A raise is for the hold that waits for one, if there is any; asked for again, for the one that it was for. */
 async function holdMeant(sql: Sql, request: AccessRequest, known: KnownAct | undefined): Promise<HoldRow | undefined> {
@@ -245,7 +256,7 @@ export async function nudge(
   return { due: remainingMs <= 0, remainingMs };
 }
 
-async function untilDeadline(sql: Sql, run: HoldRequest['run']): Promise<number> {
+export async function untilDeadline(sql: Sql, run: HoldRequest['run']): Promise<number> {
   const [row] = await sql.query<{ remaining: number }>(
     'SELECT ceil(extract(epoch FROM run_deadline - clock_timestamp()) * 1000)::float8 AS remaining FROM decide.runs WHERE run_id = $1',
     [uuidOf(run)],

@@ -5,6 +5,7 @@
 export const ERRORS = {
   usage: { exit: 2, says: 'the command was not understood' },
   spec_invalid: { exit: 2, says: 'the spec does not parse; every problem is listed' },
+  message_invalid: { exit: 2, says: 'the message is not of the form that the run takes' },
   config_invalid: { exit: 1, says: 'the environment or a file of the configuration is wrong' },
   policy_invalid: { exit: 1, says: 'a policy set is not fit to be loaded or published' },
   policy_unknown: { exit: 3, says: 'no such policy set is stored' },

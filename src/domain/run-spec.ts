@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { ActorClaim } from './actor.js';
+import { canonicalJson, CanonicalJsonError } from './canonical-json.js';
 import type { Json } from './json.js';
 import type { Limits } from './limits.js';
 import { PROFILES, type Profile } from './profiles.js';
@@ -34,6 +35,15 @@ const count = (what: string) =>
     .min(0, `${what} must not be negative`)
     .max(SPEC_BOUNDS.limit, `${what} is too large`);
 
+/** A parser's copy would lose it without a word. */
+const hasProto = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');
+const withoutProto = <T extends z.ZodType>(what: string, type: T) =>
+  z
+    .unknown()
+    .refine((value) => !hasProto(value), `${what} must not be named \`__proto__\``)
+    .pipe(type);
+
 const limits = z.strictObject({
   usdMicros: z
     .string()
@@ -50,7 +60,10 @@ const limits = z.strictObject({
     .min(2, 'limits.noProgress must be at least 2')
     .max(100, 'limits.noProgress is too large')
     .optional(),
-  skillCalls: z.record(textOf('a skill', SPEC_BOUNDS.nameChars), count('limits.skillCalls')).optional(),
+  skillCalls: withoutProto(
+    'a skill',
+    z.record(textOf('a skill', SPEC_BOUNDS.nameChars), count('limits.skillCalls')).optional(),
+  ).optional(),
 });
 
 const actorClaim = z.union(
@@ -64,22 +77,52 @@ const actorClaim = z.union(
   { error: 'actor must be { assertion } or { local, roles? }' },
 );
 
+/** The form that has one text (canonical-json.ts); handed on as it is, because a copy would lose a member `__proto__`. */
+const input = z.unknown().superRefine((value, context) => {
+  const problem = inputProblem(value);
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});
+
+function inputProblem(value: unknown): string | null {
+  if (value === undefined) return 'input must be text or JSON, nested at most 64 levels';
+  try {
+    const bytes = utf8.encode(canonicalJson(value as Json)).length;
+    return bytes > SPEC_BOUNDS.inputBytes ? `input is larger than ${SPEC_BOUNDS.inputBytes} bytes` : null;
+  } catch (error) {
+    if (!(error instanceof CanonicalJsonError)) throw error;
+    return `input has no exact form: ${error.message}`;
+  }
+}
+const utf8 = new TextEncoder();
+
+/** PostgreSQL knows these years, and so does every calendar. What is no time at all is said already. */
+const isTime = (text: string): boolean => {
+  const at = Date.parse(text);
+  return Number.isNaN(at) || (at >= Date.UTC(1970, 0) && at < Date.UTC(10_000, 0));
+};
+
 const runSpec = z.strictObject(
   {
     tenant: nameOf('tenant'),
     agent: nameOf('agent'),
-    input: z.json({ error: 'input must be text or JSON' }),
+    input,
     id: nameOf('id').optional(),
     actor: actorClaim,
     limits: limits.optional(),
-    deadline: z.iso.datetime({ offset: true, error: 'deadline must be an RFC 3339 time' }).optional(),
-    labels: z
-      .record(textOf('a label', 64), textOf('a label', SPEC_BOUNDS.labelChars))
-      .refine(
-        (labels) => Object.keys(labels).length <= SPEC_BOUNDS.labels,
-        `labels hold more than ${SPEC_BOUNDS.labels} entries`,
-      )
+    deadline: z.iso
+      .datetime({ offset: true, error: 'deadline must be an RFC 3339 time' })
+      .refine(isTime, 'deadline must be between 1970 and 9999')
       .optional(),
+    labels: withoutProto(
+      'a label',
+      z
+        .record(textOf('a label', 64), textOf('a label', SPEC_BOUNDS.labelChars))
+        .refine(
+          (labels) => Object.keys(labels).length <= SPEC_BOUNDS.labels,
+          `labels hold more than ${SPEC_BOUNDS.labels} entries`,
+        )
+        .optional(),
+    ).optional(),
     profile: z.enum(PROFILES, { error: `profile must be one of ${PROFILES.join(', ')}` }).optional(),
   },
   { error: (issue) => (issue.code === 'invalid_type' ? 'the spec must be an object' : undefined) },

@@ -1,11 +1,25 @@
 /**
  * Carries one thing that is asked of the deciding power beside any run, and its answer. Its workflow id is what an assertion
- * for the act names as its audience. It decides nothing, and is no governed run: it has no steps.
+ * for an administrative act names as its audience; one for an act on a run names the run's, whoever carries it. It decides
+ * nothing, and is no governed run: it has no steps.
  */
+import { getExternalWorkflowHandle, log } from '@temporalio/workflow';
 import type { Administered, Administration } from '../domain/protocol/administer.js';
 import { administering } from './hands.js';
+import { lookSignal } from './messages.js';
 
 /** Workflow type `administer`; id `rok-admin/<uuid>`. */
 export async function administer(request: Administration): Promise<Administered> {
-  return administering['decide.administer'](request);
+  const answer = await administering['decide.administer'](request);
+  if (answer.ask === 'steer' && answer.answer.allowed) await tell(answer.workflowId);
+  return answer;
+}
+
+/** A run that cannot be told looks by itself while it is held. */
+async function tell(workflowId: string): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(workflowId).signal(lookSignal);
+  } catch (error) {
+    log.warn('the run was not told to look', { workflowId, error: error instanceof Error ? error.message : 'unknown' });
+  }
 }

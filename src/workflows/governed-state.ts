@@ -190,6 +190,7 @@ export class GovernedRun {
       ...(asking.arguments === undefined ? {} : { arguments: asking.arguments }),
     };
     return this.turn.take(async () => {
+      await this.trace.leaveOnePortion(this.#traceFirst);
       const { waiting } = this.trace;
       if (waiting.length === 0) return decide['decide.step'](step);
       const trace = { run: this.run, events: waiting };

@@ -10,7 +10,7 @@ import { closeRun } from './close-run.js';
 import { endingOf, RunEnded, type Ending } from './ending.js';
 import { GovernedRun } from './governed-state.js';
 import type { RunResult } from './messages.js';
-import { answerQueries, listen } from './steering.js';
+import { listen } from './steering.js';
 import { showOpened } from './surface.js';
 
 export type { GovernedRun } from './governed-state.js';
@@ -25,16 +25,14 @@ export async function governed(
   spec: unknown,
   body: (run: GovernedRun) => Promise<RunResult['answer']>,
 ): Promise<RunResult> {
-  let known: GovernedRun | null = null;
-  answerQueries(() => known);
+  const listening = listen();
   const continuedFrom = workflowInfo().continuedFromExecutionRunId;
   const opened = await CancellationScope.nonCancellable(() =>
     decide['decide.open']({ spec, ...(continuedFrom === undefined ? {} : { continuedFrom }) }),
   );
   const run = new GovernedRun(opened);
-  known = run;
   showOpened(opened);
-  const stop = listen(run);
+  const stop = listening.opened(run);
   let answer: RunResult['answer'] = null;
   let ending: Ending;
   try {

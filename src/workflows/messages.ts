@@ -18,6 +18,9 @@ export type FinalizeRun = {
 };
 export const finalizeRunSignal = defineSignal<[FinalizeRun]>('finalize_run');
 
+/** Acts of this run were recorded beside it: it shall look. Says nothing by itself, so anybody may send it. */
+export const lookSignal = defineSignal('look');
+
 export type Steer = { readonly actor: ActorClaim; readonly reason?: string };
 /** `digest` must be the held action's. */
 export type Answer = Steer & { readonly hold: number; readonly digest: Digest };

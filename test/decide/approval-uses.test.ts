@@ -21,7 +21,7 @@ const effectOf = (answer: StepAnswer): string => decided(answer).ruling.effect;
 const answerHold = async (run: RunId, caller: Caller, verb: 'approve' | 'reject', hold: number, digest: Digest) =>
   expect(
     await rig.as((sql) =>
-      access(sql, rig.deciders, caller, {
+      access(sql, rig.deciders, { history: caller }, {
         run,
         verb,
         updateId: randomUUID(),

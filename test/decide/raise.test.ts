@@ -141,7 +141,7 @@ describe('an approval of a hold for BUDGET', () => {
     const digest = held[0]?.action_digest as never;
     const { run, caller } = opened;
     return rig.as((sql) =>
-      access(sql, rig.deciders, caller, { run, verb, updateId: verb, claim: BOB, hold: 1, digest }),
+      access(sql, rig.deciders, { history: caller }, { run, verb, updateId: verb, claim: BOB, hold: 1, digest }),
     );
   };
   it.each(['approve', 'reject'] as const)('or its rejection (%s) takes no account above its cap', async (verb) => {

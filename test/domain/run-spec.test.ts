@@ -138,6 +138,39 @@ describe('a spec', () => {
     },
   );
 
+  const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
+  it.each([
+    ['a fraction', 0.1],
+    ['1e308', 1e308],
+    ['an integer above 2^53', 2 ** 53 + 2],
+    ['one below', -(2 ** 53)],
+    ['half a surrogate pair', 'a\uD83D'],
+    ['half a surrogate pair in a key', { '\uDE00': 1 }],
+    ['66 levels', nested(66)],
+    ['100,000 levels', nested(100_000)],
+    ['nothing', undefined],
+    ['NaN', { a: [Number.NaN] }],
+  ])('whose input is %s is refused: it has no exact form', (_name, input) => {
+    expect(problemsOf({ ...good, input })).toEqual([expect.stringMatching(/^input: input /)]);
+  });
+
+  it('keeps an input as it is, whatever its members are called', () => {
+    const input: unknown = JSON.parse('{"__proto__":{"a":1},"constructor":[2],"b":"\\u0000"}');
+    const parsed = parseRunSpec({ ...good, input });
+    expect(parsed.ok && parsed.spec.input).toBe(input);
+  });
+
+  it('refuses a label or a skill `__proto__`, which a copy would lose, and a time that no calendar has', () => {
+    const proto: unknown = JSON.parse('{"__proto__":"x"}');
+    expect(problemsOf({ ...good, labels: proto })).toEqual(['labels: a label must not be named `__proto__`']);
+    expect(problemsOf({ ...good, limits: { skillCalls: proto } })).toEqual([
+      'limits.skillCalls: a skill must not be named `__proto__`',
+    ]);
+    expect(problemsOf({ ...good, deadline: '0000-01-01T00:00:00Z' })).toEqual([
+      'deadline: deadline must be between 1970 and 9999',
+    ]);
+  });
+
   it('that is anything at all is answered', () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true, withSparseArray: true, withBigInt: true }), (value) => {

@@ -10,6 +10,7 @@ import { isRunId, type Digest, type RunId } from '../ids.js';
 import type { Json, JsonObject } from '../json.js';
 import type { PolicySource } from '../policy-source.js';
 import { isStorable } from '../text.js';
+import { ACTOR_VERBS, type AccessAnswer, type ActorVerb } from './decide.js';
 
 export const HALT_SCOPES = ['all', 'tenant', 'agent'] as const;
 export type HaltScope = (typeof HALT_SCOPES)[number];
@@ -38,6 +39,16 @@ export type Administration =
   | { readonly ask: 'act'; readonly act: AdminAct; readonly claim: ActorClaim }
   /** Whether a start under an id that is taken is the first one's repeat. */
   | { readonly ask: 'same'; readonly workflowId: string; readonly spec: unknown }
+  /** An act on a run, beside it: for one that has used up the messages that Temporal takes. */
+  | {
+      readonly ask: 'steer';
+      /** Run id or workflow id. */
+      readonly run: string;
+      readonly verb: ActorVerb;
+      readonly updateId: string;
+      /** What an update of that verb would carry. */
+      readonly said: unknown;
+    }
   /** A stored decision once more; of the step's last attempt where none is named. */
   | { readonly ask: 'recompute'; readonly run: RunId; readonly step: number; readonly attempt: number | null }
   /** The last decisions again, by a set that is not in force. */
@@ -69,9 +80,18 @@ const act = z.union(
   ],
   { error: 'an act is a halt on `all`, on a tenant or on `tenant/agent`, or a set for a tenant; with a reason' },
 );
+/** A message is read where it is decided, as the run reads it: here only that there is one. */
+const steer = z.strictObject({
+  ask: z.literal('steer'),
+  run: z.string().min(1).max(1_000).refine(isStorable),
+  verb: z.enum(ACTOR_VERBS),
+  updateId: z.unknown(),
+  said: z.unknown(),
+});
 const count = z.int().min(0).max(1_000_000_000);
 const administration = z.union([
   z.strictObject({ ask: z.literal('act'), act, claim: z.unknown() }),
+  steer,
   z.strictObject({
     ask: z.literal('recompute'),
     run: z.string().refine(isRunId, 'a run id has another form'),
@@ -99,6 +119,7 @@ export function parseAdministration(value: unknown): Administration | null {
 
 export type Administered =
   | ({ readonly ask: 'act' } & Acted)
+  | ({ readonly ask: 'steer' } & SteeredBeside)
   | ({ readonly ask: 'recompute' } & Recomputed)
   | ({ readonly ask: 'replay' } & Replayed)
   | ({ readonly ask: 'same' } & Compared);
@@ -125,6 +146,13 @@ export type Acted =
       readonly code: 'actor_refused' | 'policy_invalid' | 'policy_test_failed';
       readonly reason: string;
     };
+
+/** As the run answers it. */
+export type SteeredBeside = {
+  readonly answer: AccessAnswer;
+  /** Of the run's history, which is told to look. */
+  readonly workflowId: string;
+};
 
 export type Recomputed =
   | { readonly found: false }

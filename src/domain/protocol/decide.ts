@@ -116,7 +116,31 @@ export type AccessAnswer =
       readonly quorum?: number;
       readonly runDeadlineInMs?: number;
     }
-  | { readonly allowed: false; readonly actor: string; readonly reason: Reason };
+  | {
+      readonly allowed: false;
+      readonly actor: string;
+      readonly reason: Reason;
+      /** Not kept in full but counted: an equal refusal was kept, or as many as are kept. */
+      readonly counted: boolean;
+    };
+
+/** What came beside the run (workflow `administer`) and was allowed. `seen`: how many of them the run knows. */
+export type LookRequest = { readonly run: RunId; readonly seen: number };
+export type SideAct = {
+  readonly verb: ActorVerb;
+  readonly updateId: string;
+  readonly actor: string;
+  readonly hold?: number;
+  readonly given?: number;
+  readonly resolution?: HoldResolution;
+  readonly raise?: BudgetRaise;
+};
+/** In the order in which they were taken; `more` where there are more than one answer holds. */
+export type LookAnswer = {
+  readonly acts: readonly SideAct[];
+  readonly more: boolean;
+  readonly runDeadlineInMs: number;
+};
 
 /** `answer` is the digest of the final answer's content, where the body gave one. */
 export type LatchRequest = {
@@ -150,6 +174,7 @@ export interface DecideActivities {
   'decide.hold'(request: HoldRequest): Promise<HoldAnswer>;
   'decide.resolve'(request: ResolveRequest): Promise<ResolveAnswer>;
   'decide.access'(request: AccessRequest): Promise<AccessAnswer>;
+  'decide.look'(request: LookRequest): Promise<LookAnswer>;
   'decide.nudge'(request: { readonly run: RunId }): Promise<NudgeAnswer>;
   /** Fixes the outcome, and decides `run.outcome` on it. */
   'decide.latch'(request: LatchRequest): Promise<LatchAnswer>;

@@ -1,5 +1,5 @@
 /** Waits for an answer so long and no longer. What was asked for goes on. */
-import { RokError } from '../domain/errors.js';
+import { RokError } from './domain/errors.js';
 
 /** @throws RokError still_open when there is no answer in time */
 export async function within<T>(work: Promise<T>, ms: number, what: string, hint: string): Promise<T> {
