@@ -55,13 +55,7 @@ async function answered(workflowId: string, updateId: string, reader: Reader): P
   const until = Date.now() + ANSWERED_WITHIN_MS;
   while (Date.now() < until) {
     const view = await reader.run(workflowId);
-    const [row] =
-      view === null
-        ? []
-        : ((await reader.rows('SELECT allowed, reason FROM decide.v_acts WHERE run_id = $1 AND update_id = $2', [
-            uuidOf(view.run),
-            updateId,
-          ])) as readonly Row[]);
+    const [row] = view === null ? [] : ((await reader.rows(ANSWER, [uuidOf(view.run), updateId])) as readonly Row[]);
     if (row !== undefined && !row.allowed) throw new RokError('actor_refused', row.reason ?? 'refused');
     if (row !== undefined) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -21,14 +21,19 @@ const effectOf = (answer: StepAnswer): string => decided(answer).ruling.effect;
 const answerHold = async (run: RunId, caller: Caller, verb: 'approve' | 'reject', hold: number, digest: Digest) =>
   expect(
     await rig.as((sql) =>
-      access(sql, rig.deciders, { history: caller }, {
-        run,
-        verb,
-        updateId: randomUUID(),
-        claim: { local: 'bob', roles: ['approver:finance'] },
-        hold,
-        digest,
-      }),
+      access(
+        sql,
+        rig.deciders,
+        { history: caller },
+        {
+          run,
+          verb,
+          updateId: randomUUID(),
+          claim: { local: 'bob', roles: ['approver:finance'] },
+          hold,
+          digest,
+        },
+      ),
     ),
   ).toMatchObject({ allowed: true });
 

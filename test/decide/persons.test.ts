@@ -67,7 +67,9 @@ async function answer(
     typeof by === 'string'
       ? { local: by, roles }
       : await assertions.claim({ workflow: caller.workflowId, verb, roles, update: updateId, action: ACTION, ...by });
-  return rig.as((sql) => access(sql, deciders, caller, { run, verb, updateId, claim, hold: 1, digest: ACTION }));
+  return rig.as((sql) =>
+    access(sql, deciders, { history: caller }, { run, verb, updateId, claim, hold: 1, digest: ACTION }),
+  );
 }
 
 describe('a local name', () => {

@@ -54,7 +54,9 @@ export async function createRaiseRig(): Promise<RaiseRig> {
     ask: async ({ run, caller }, attempt) =>
       rig.step(caller, await modelCall(rig, run, 1, { tokens: 200, output: 10, attempt })),
     raise: ({ run, caller }, asked, { claim = BOB, updateId = randomUUID(), deciders = rig.deciders } = {}) =>
-      rig.as((sql) => access(sql, deciders, { history: caller }, { run, verb: 'raise_budget', updateId, claim, raise: asked })),
+      rig.as((sql) =>
+        access(sql, deciders, { history: caller }, { run, verb: 'raise_budget', updateId, claim, raise: asked }),
+      ),
     async capOf(subject) {
       const [row] = await rig.decide.query<{ cap: bigint }>(`SELECT cap FROM decide.budgets WHERE subject = $1`, [
         subject,

@@ -170,7 +170,12 @@ describe('decide.step', () => {
     if (paused.kind !== 'decided') throw new Error(paused.kind);
     const approve = (updateId: string, local: string, roles: readonly string[], digest = paused.actionDigest) =>
       rig.as((sql) =>
-        access(sql, rig.deciders, { history: caller }, { run, verb: 'approve', updateId, claim: { local, roles }, hold: 1, digest }),
+        access(
+          sql,
+          rig.deciders,
+          { history: caller },
+          { run, verb: 'approve', updateId, claim: { local, roles }, hold: 1, digest },
+        ),
       );
     expect(await approve('u1', 'alice', ['approver:finance'])).toMatchObject({ allowed: false });
     expect(await approve('u2', 'bob', ['approver:legal'])).toMatchObject({ allowed: false });
