@@ -1,4 +1,5 @@
 /** The control worker: workflows, and decide and observe as their local activities. Holds no secrets. */
+import type { WorkerOptions } from '@temporalio/worker';
 import { createDecideActivities } from '../activities/decide.js';
 import { createObserveActivities } from '../activities/observe.js';
 import { createRoundActivities } from '../activities/round.js';
@@ -32,7 +33,10 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
       namespace: temporal.namespace,
       taskQueue: CONTROL_QUEUES[0],
       workflowsPath: extensions?.workflowsPath ?? moduleFile('../workflows/index.js', import.meta.url),
-      bundlerOptions: { preloadModules: [moduleFile('../workflows/preload.js', import.meta.url)] },
+      bundlerOptions: {
+        preloadModules: [moduleFile('../workflows/preload.js', import.meta.url)],
+        webpackConfigHook: withConverter,
+      },
       activities: {
         ...decideHands,
         ...observeHands,
@@ -46,3 +50,15 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
     },
   );
 }
+
+/** For workflows alone, which is where others' bytes are read: the SDK's bundle takes a converter under this name. */
+const withConverter: NonNullable<NonNullable<WorkerOptions['bundlerOptions']>['webpackConfigHook']> = (config) => ({
+  ...config,
+  resolve: {
+    ...config.resolve,
+    alias: {
+      ...config.resolve?.alias,
+      __temporal_custom_payload_converter$: moduleFile('../workflows/payload-converter.js', import.meta.url),
+    },
+  },
+});

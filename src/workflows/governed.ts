@@ -10,6 +10,7 @@ import { closeRun } from './close-run.js';
 import { endingOf, RunEnded, type Ending } from './ending.js';
 import { GovernedRun } from './governed-state.js';
 import type { RunResult } from './messages.js';
+import { sendable } from './sendable.js';
 import { listen } from './steering.js';
 import { showOpened } from './surface.js';
 
@@ -28,7 +29,7 @@ export async function governed(
   const listening = listen();
   const continuedFrom = workflowInfo().continuedFromExecutionRunId;
   const opened = await CancellationScope.nonCancellable(() =>
-    decide['decide.open']({ spec, ...(continuedFrom === undefined ? {} : { continuedFrom }) }),
+    decide['decide.open']({ spec: sendable(spec), ...(continuedFrom === undefined ? {} : { continuedFrom }) }),
   );
   const run = new GovernedRun(opened);
   showOpened(opened);

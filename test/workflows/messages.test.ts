@@ -34,7 +34,7 @@ describe('messages to a run', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'rok-messages-'));
     rig = await createRig({ env: await deployAgents(folder, AGENTS, POLICIES) });
-  }, 60_000);
+  }, 240_000);
   afterAll(async () => {
     await rig.close();
     await rm(folder, { recursive: true, force: true });

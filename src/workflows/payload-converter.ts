@@ -1,0 +1,22 @@
+/**
+ * Reads what Temporal delivers, and never throws: a signal, an update or a spec whose bytes are no JSON, or of another
+ * encoding, would else fail its workflow task again and again. What cannot be read is handed on as such, and refused where
+ * messages and specs are parsed.
+ */
+import { DefaultPayloadConverter, type Payload } from '@temporalio/common';
+
+/** Neither text, nor an object, nor anything else that a message may be. */
+const UNREADABLE = null;
+
+class TotalPayloadConverter extends DefaultPayloadConverter {
+  override fromPayload<T>(...given: [payload: Payload, ...more: never[]]): T {
+    try {
+      return super.fromPayload(...given);
+    } catch {
+      return UNREADABLE as T;
+    }
+  }
+}
+
+/** The name under which the SDK looks for it. */
+export const payloadConverter = new TotalPayloadConverter();
