@@ -26,7 +26,7 @@ export async function say(
 }
 
 /** 2,000 of one execution, unless Temporal is configured otherwise; gRPC: RESOURCE_EXHAUSTED or FAILED_PRECONDITION. */
-function takesNoMore(error: unknown): boolean {
+export function takesNoMore(error: unknown): boolean {
   for (let at: unknown = error; at instanceof Error; at = at.cause)
     if (isGrpcServiceError(at)) {
       const code: number = at.code;

@@ -8,6 +8,7 @@ import { startPostgres, type LocalPostgres } from '../../src/platform/local/post
 import { findTemporalCli } from '../../src/platform/local/temporal-cli.js';
 import { startTemporal, type LocalTemporal } from '../../src/platform/local/temporal-server.js';
 import type { Login } from '../../src/platform/login.js';
+import { proofSize } from '../proof-size.js';
 
 export const sqlFolder = fileURLToPath(new URL('../../sql', import.meta.url));
 
@@ -44,8 +45,12 @@ export async function testTemporal(
   ports: { readonly port?: number } = {},
 ): Promise<LocalTemporal> {
   const cli = await temporalCli();
-  return startTemporal({ cli, dbFile: join(folder, 'temporal.db'), namespaces, ...ports });
+  const settings = [`history.maxTotalUpdates=${TEMPORAL_TAKES.updates}`];
+  return startTemporal({ cli, dbFile: join(folder, 'temporal.db'), namespaces, settings, ...ports });
 }
+
+/** Of one execution. Temporal's own limit in the whole proofs; else one that is soon reached. */
+export const TEMPORAL_TAKES = { updates: proofSize({ quick: 280, full: 2_000 }) } as const;
 
 export function temporalCli(): Promise<string> {
   return findTemporalCli({

@@ -18,6 +18,8 @@ export interface TemporalServerOptions {
   readonly namespaces?: readonly string[];
   /** Name to type; ROK's own unless given. */
   readonly searchAttributes?: Readonly<Record<string, string>>;
+  /** The server's dynamic configuration, `name=value`, beside our own: a test makes its limits small. */
+  readonly settings?: readonly string[];
   readonly log?: (line: string) => void;
   /** Free ones, unless given. */
   readonly port?: number;
@@ -75,7 +77,8 @@ async function launch(
   { port, uiPort, http, metrics }: Ports,
 ): Promise<ServerProcess> {
   const attributes = Object.entries(options.searchAttributes ?? searchAttributeTypes);
-  const dynamic = ['history.transferProcessorMaxPollRPS=2000', 'history.timerProcessorMaxPollRPS=2000'];
+  const ours = ['history.transferProcessorMaxPollRPS=2000', 'history.timerProcessorMaxPollRPS=2000'];
+  const dynamic = [...ours, ...(options.settings ?? [])];
   return startProcess({
     command: options.cli,
     args: [
