@@ -50,7 +50,7 @@ const answer = (
     },
   };
   return rig.as((sql) =>
-    access(sql, slow, caller, { run, verb, updateId: randomUUID(), claim, hold: 1, digest: ACTION }),
+    access(sql, slow, { history: caller }, { run, verb, updateId: randomUUID(), claim, hold: 1, digest: ACTION }),
   );
 };
 

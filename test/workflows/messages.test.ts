@@ -1,11 +1,6 @@
 /** Whatever is said to a run, by whomever and however often: it is answered, and the rightful message after it counts. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  isGrpcServiceError,
-  WithStartWorkflowOperation,
-  WorkflowUpdateFailedError,
-  type WorkflowHandle,
-} from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
