@@ -5,7 +5,7 @@
  */
 import type { Database, Sql } from '../src/domain/sql.js';
 
-/** `n % 100` of a run that has it. */
+/** `n % 100` of a run that has it; what follows the code tells two ways to it apart. */
 export const PLANTED = {
   MISSING: 1,
   FAILED: 2,
@@ -20,6 +20,11 @@ export const PLANTED = {
   LATE: 11,
   DRIFT: 12,
   REFUSED_HISTORY: 13,
+  'MISMATCH answer': 14,
+  'MISMATCH settlement': 15,
+  'HOLLOW event': 16,
+  'TRACE_BROKEN counts': 17,
+  'FORGED_APPROVAL hold': 18,
 } as const;
 
 const CHUNK = 10_000;
@@ -31,6 +36,9 @@ const RUN = `('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid`;
 /** Succeeded, but with an incident: a MISMATCH and nothing else. */
 const WELL = `n % 100 = ${PLANTED.MISMATCH}`;
 const has = (finding: keyof typeof PLANTED): string => `n % 100 = ${PLANTED[finding]}`;
+
+/** A model call, or what may have been one. */
+const CHARGED = `(s % 2 = 1 OR (${has('UNKNOWN_RESULT')} AND s = 10))`;
 
 /** Each reads `n` from `ns`. */
 const LOADS: readonly string[] = [
@@ -52,18 +60,25 @@ const LOADS: readonly string[] = [
      (5, 'policies', 'other_policy', '{"table":"execute.evaluations"}')) a (at, domain, action, evidence)
    WHERE NOT (${has('MISSING')} AND a.at = 2) AND (a.at < 5 OR ${has('DRIFT')})`,
   `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, outcome, profile, spec_digest, actor, limits,
-     contract_digest, run_deadline, ended_at)
+     contract_digest, run_deadline, requester, answer, ended_at)
    SELECT ${RUN}, 'acme', 'desk', 'rok/acme/' || n, 'history-of-' || n, CASE WHEN ${WELL} THEN 'COMPLETED' ELSE 'FAILED' END,
-     CASE WHEN ${WELL} THEN 'succeeded' ELSE 'failed' END, 'STANDARD', ${HEX}, '{"name":"local:ann"}', '{}', ${HEX}, now(), now() FROM ns`,
+     CASE WHEN ${WELL} THEN 'succeeded' ELSE 'failed' END, 'STANDARD', ${HEX}, '{"name":"local:ann"}', '{}', ${HEX}, now(), ${ONE},
+     CASE WHEN ${WELL} THEN ${HEX} WHEN ${has('MISMATCH answer')} THEN 'x' END, now() FROM ns`,
+  `INSERT INTO decide.acts (run_id, update_id, verb, actor, person, roles, issuer, allowed)
+   SELECT ${RUN}, 'start', 'start', 'local:ann', ${ONE}, '{}', 'local', true FROM ns`,
+  `INSERT INTO decide.holds (run_id, hold, reason, authority, quorum, opened_by, until, on_timeout, resolved_at, resolution)
+   SELECT ${RUN}, 1, 'MANUAL', 'operator', 1, 'ann', now(), 'terminate', now(), 'approved' FROM ns WHERE ${has('FORGED_APPROVAL hold')}`,
   `INSERT INTO decide.decisions (run_id, step, attempt, kind, target, access, effect, action_digest, request_digest, arguments_digest,
      context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
    SELECT ${RUN}, s, 1, CASE WHEN s = 0 THEN 'run.start' WHEN s = 11 THEN 'run.outcome' WHEN s % 2 = 0 THEN 'skill.call' ELSE 'model.call' END,
      'a/target', CASE WHEN s % 2 = 0 THEN 'write' END, 'allow', ${HEX}, ${HEX}, ${HEX}, ${HEX}, now(), ${HEX}, ${HEX}, ${HEX},
      '{"effect":"allow","determining":["some-policy"]}' FROM ns, generate_series(0, 11) s`,
   `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, nonce, redeemed_at, closed_at,
-     spent_micros, over_micros, bound_tokens, tokens)
-   SELECT ${RUN}, s, 1, s, 'settled', ${HEX}, now(), CASE WHEN ${has('UNWARRANTED')} AND s = 5 THEN gen_random_uuid() ELSE ${ONE} END,
-     now(), now(), 10, CASE WHEN ${has('OVERRUN')} AND s = 3 THEN 7 ELSE 0 END, 5, 5 FROM ns, generate_series(1, 10) s`,
+     spent_micros, over_micros, bound_micros, bound_tokens, tokens, cost_usd)
+   SELECT ${RUN}, s, 1, s, CASE WHEN ${has('UNKNOWN_RESULT')} AND s = 10 THEN 'forfeited' ELSE 'settled' END, ${HEX}, now(), CASE WHEN ${has('UNWARRANTED')} AND s = 5 THEN gen_random_uuid() ELSE ${ONE} END,
+     now(), now(), CASE WHEN ${CHARGED} THEN 10 ELSE 0 END, CASE WHEN ${has('OVERRUN')} AND s = 3 THEN 7 ELSE 0 END, 10, 5,
+     CASE WHEN ${CHARGED} THEN 5 ELSE 0 END, CASE WHEN ${has('OVERRUN')} AND s = 3 THEN 0.000017 WHEN ${has('MISMATCH settlement')} AND s = 1
+       THEN 0.000003 ELSE 0.00001 END FROM ns, generate_series(1, 10) s`,
   `INSERT INTO execute.attempts (run_id, step, attempt, action_digest, nonce)
    SELECT ${RUN}, s, 1, ${HEX}, ${ONE} FROM ns, generate_series(1, 10) s`,
   `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
@@ -75,8 +90,15 @@ const LOADS: readonly string[] = [
   `INSERT INTO execute.incident_occurrences (run_id, incident_id, outcome, step, detail, context)
    SELECT ${RUN}, ${ONE}, CASE WHEN ${WELL} THEN 'succeeded' ELSE 'failed' END, 10, 'planted', '{}' FROM ns`,
   `INSERT INTO observe.heads SELECT ${RUN}, 30, sha256('30'), now() FROM ns`,
-  `INSERT INTO observe.events SELECT ${RUN}, s, s || '.1.decided', 'step.decided', '{}', now(), sha256(s::text::bytea)
-   FROM ns, generate_series(1, 30) s WHERE NOT (${has('TRACE_BROKEN')} AND s = 15)`,
+  // Its start, ten steps decided and executed, eight that tell of no row, and its end.
+  `INSERT INTO observe.events SELECT ${RUN}, s, e.id, e.kind, CASE s WHEN 30 THEN convert_to('{"body":{"events":' ||
+       CASE WHEN ${has('TRACE_BROKEN counts')} THEN 29 ELSE 30 END || ',"outcome":"x"}}', 'UTF8') ELSE '{}' END, now(), sha256(s::text::bytea)
+   FROM ns, generate_series(1, 30) s CROSS JOIN LATERAL (SELECT
+     CASE WHEN s = 1 THEN 'run.authorized' WHEN s = 30 THEN 'run.closing' WHEN s = 29 AND ${has('HOLLOW event')} THEN '77.1.decided'
+       WHEN s > 21 THEN 'event.' || s WHEN s % 2 = 0 THEN s / 2 || '.1.decided' ELSE s / 2 || '.1.executed' END AS id,
+     CASE WHEN s = 1 THEN 'run.authorized' WHEN s = 30 THEN 'run.closing' WHEN s = 29 AND ${has('HOLLOW event')} THEN 'step.decided'
+       WHEN s > 21 THEN 'phase.changed' WHEN s % 2 = 0 THEN 'step.decided' ELSE 'step.executed' END AS kind) e
+   WHERE NOT (${has('TRACE_BROKEN')} AND s = 25)`,
   `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail) SELECT ${RUN}, 'u-1', false, 'forged' FROM ns WHERE ${has('FORGED_APPROVAL')}`,
   `INSERT INTO decide.refused_histories (workflow_id, temporal_run_id, run_id, code)
    SELECT 'rok/other', 'other-' || n, ${RUN}, 'not_this_history' FROM ns WHERE ${has('REFUSED_HISTORY')}`,

@@ -11,9 +11,9 @@ COMMENT ON FUNCTION audit.says(bytea, text) IS 'Whether an event has a member wi
 CREATE FUNCTION audit.story_findings(p_runs uuid[])
 RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail text) LANGUAGE sql STABLE PARALLEL SAFE AS $$
   WITH told AS (
-    SELECT e.run_id, e.event_id, e.seq
+    SELECT e.run_id, e.event_id, e.seq, e.kind
     FROM unnest(p_runs) AS p (run_id) JOIN observe.v_events e ON e.run_id = p.run_id
-    WHERE e.kind IN ('step.decided', 'step.executed', 'run.authorized', 'hold.opened', 'hold.resolved')
+    WHERE e.kind IN ('step.decided', 'step.executed', 'run.authorized', 'hold.opened', 'hold.resolved', 'call.refused')
   ), there AS (
     -- A start that was allowed at once is told as `run.authorized`, one that was held at once by its hold; a run's outcome and
     -- its repair are told by the events that end it.
@@ -37,13 +37,14 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
     WHERE h.resolution IS NOT NULL
   ), odd AS MATERIALIZED (
     SELECT run_id, event_id, told.seq, there.what, there.step, there.attempt
-    FROM told FULL JOIN there USING (run_id, event_id) WHERE told.seq IS NULL OR there.what IS NULL
+    FROM (SELECT * FROM told WHERE told.kind <> 'call.refused') told FULL JOIN there USING (run_id, event_id) WHERE told.seq IS NULL OR there.what IS NULL
   ), ended AS (
-    SELECT r.run_id, r.kind, r.outcome, e.seq, e.bytes, h.length, x.repaired
+    SELECT r.run_id, r.kind, r.outcome, e.seq, e.bytes, h.length, x.repaired, coalesce(f.refused, 0) AS refused
     FROM unnest(p_runs) AS p (run_id)
     JOIN decide.v_runs r ON r.run_id = p.run_id
     JOIN observe.v_heads h ON h.run_id = r.run_id
     JOIN observe.v_events e ON e.run_id = r.run_id AND e.event_id = 'run.closing'
+    LEFT JOIN (SELECT t.run_id, count(*) AS refused FROM told t WHERE t.kind = 'call.refused' GROUP BY t.run_id) f ON f.run_id = r.run_id
     CROSS JOIN LATERAL (SELECT (SELECT min(d.step) FROM decide.v_decisions d
       WHERE d.run_id = r.run_id AND d.kind = 'run.repair' AND d.effect = 'allow') IS NOT NULL AS repaired) x
   )
@@ -70,6 +71,11 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
   WHERE NOT (audit.says(n.bytes, '"events":' || n.length || ',') OR audit.says(n.bytes, '"events":' || n.length || '}')
     -- Who repairs a run did not see what it did before.
     OR (n.repaired AND NOT audit.says(n.bytes, '"events":')))
+  UNION ALL
+  SELECT n.run_id, 'TRACE_BROKEN', true, 'event run.closing', 'it does not count the ' || n.refused || ' calls refused'
+  FROM ended n
+  WHERE NOT (audit.says(n.bytes, '"refused_calls":' || n.refused || '}') OR audit.says(n.bytes, '"refused_calls":' || n.refused || ',')
+    OR ((n.repaired OR n.refused = 0) AND NOT audit.says(n.bytes, '"refused_calls":')))
 $$;
 COMMENT ON FUNCTION audit.story_findings(uuid[]) IS 'The trace against the rows that it tells of; for audit.judge only.';
 

@@ -24,6 +24,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     UNION SELECT * FROM audit.execution_findings(p_runs)
     UNION SELECT * FROM audit.trace_findings(p_runs)
     UNION SELECT * FROM audit.story_findings(p_runs)
+    UNION SELECT * FROM audit.approval_findings(p_runs)
     -- What blocked once, blocks: a verdict only worsens.
     UNION SELECT d.run_id, o.code, o.blocking, o.subject, o.detail
       FROM due d CROSS JOIN LATERAL jsonb_to_recordset(d.last_findings) AS o (code text, blocking boolean, subject text, detail text)

@@ -15,8 +15,16 @@ CREATE TABLE decide.halts (
 );
 CREATE INDEX halts_in_force ON decide.halts (scope, subject) WHERE lifted_at IS NULL;
 GRANT SELECT, INSERT ON decide.halts TO rok_decide;
--- Lifting changes two columns and no others.
-GRANT UPDATE (lifted_by, lifted_at) ON decide.halts TO rok_decide;
+-- Lifting names who lifted it; when, the database says.
+GRANT UPDATE (lifted_by) ON decide.halts TO rok_decide;
+
+CREATE FUNCTION decide.stamp_lifting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.lifted_at := CASE WHEN NEW.lifted_by IS NOT NULL THEN coalesce(OLD.lifted_at, clock_timestamp()) END;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION decide.stamp_lifting() IS 'Trigger of decide.halts; called by nobody.';
+CREATE TRIGGER stamp_lifting BEFORE UPDATE ON decide.halts FOR EACH ROW EXECUTE FUNCTION decide.stamp_lifting();
 
 -- A set, so that it is planned into the statement that asks.
 CREATE FUNCTION decide.halts_over(p_tenant text, p_agent text) RETURNS SETOF decide.halts LANGUAGE sql STABLE AS $$

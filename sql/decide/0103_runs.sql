@@ -52,7 +52,7 @@ CREATE INDEX runs_open ON decide.runs (opened_at) WHERE phase NOT IN ('COMPLETED
 CREATE INDEX runs_by_tenant ON decide.runs (tenant, opened_at DESC);
 GRANT SELECT, INSERT ON decide.runs TO rok_decide;
 -- What names a run is never changed; what happens to it is.
-GRANT UPDATE (temporal_run_id, phase, outcome, counters, run_deadline, last_step, detail, answer, latched_at, ended_at)
+GRANT UPDATE (temporal_run_id, phase, outcome, counters, run_deadline, last_step, detail, answer)
   ON decide.runs TO rok_decide;
 
 -- The lifecycle once more, where no program can go round it.
@@ -73,6 +73,12 @@ BEGIN
   END IF;
   IF OLD.phase = 'FINALIZING' AND OLD.outcome IS DISTINCT FROM NEW.outcome THEN
     RAISE EXCEPTION 'the outcome is latched' USING ERRCODE = '55000';
+  END IF;
+  -- When it was so the database says.
+  IF NEW.phase = 'FINALIZING' THEN
+    NEW.latched_at := clock_timestamp();
+  ELSIF NEW.phase IN ('COMPLETED', 'FAILED') THEN
+    NEW.ended_at := clock_timestamp();
   END IF;
   RETURN NEW;
 END $$;

@@ -25,12 +25,16 @@ CREATE TABLE decide.holds (
 );
 CREATE INDEX holds_open ON decide.holds (until) WHERE resolved_at IS NULL;
 GRANT SELECT, INSERT ON decide.holds TO rok_decide;
-GRANT UPDATE (resolved_at, resolution) ON decide.holds TO rok_decide;
+-- When it ended the database says.
+GRANT UPDATE (resolution) ON decide.holds TO rok_decide;
 
 CREATE FUNCTION decide.keep_resolution() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF OLD.resolution IS NOT NULL THEN
     RAISE EXCEPTION 'hold % is resolved: the first resolution stands', OLD.hold USING ERRCODE = '55000';
+  END IF;
+  IF NEW.resolution IS NOT NULL THEN
+    NEW.resolved_at := clock_timestamp();
   END IF;
   RETURN NEW;
 END $$;

@@ -15,7 +15,16 @@ CREATE TABLE decide.refusals (
   PRIMARY KEY (run_id, equal)
 );
 GRANT SELECT, INSERT ON decide.refusals TO rok_decide;
-GRANT UPDATE (times, last_at, last_update_id, last_reason) ON decide.refusals TO rok_decide;
+GRANT UPDATE (times, last_update_id, last_reason) ON decide.refusals TO rok_decide;
+
+-- When it was asked first and last the database says.
+CREATE FUNCTION decide.stamp_refusal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.last_at := CASE TG_OP WHEN 'INSERT' THEN NEW.first_at ELSE clock_timestamp() END;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION decide.stamp_refusal() IS 'Trigger of decide.refusals; called by nobody.';
+CREATE TRIGGER stamp_refusal BEFORE INSERT OR UPDATE ON decide.refusals FOR EACH ROW EXECUTE FUNCTION decide.stamp_refusal();
 
 CREATE VIEW decide.v_refusals AS SELECT * FROM decide.refusals;
 GRANT SELECT ON decide.v_refusals TO rok_read;

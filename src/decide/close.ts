@@ -54,7 +54,7 @@ export async function latchRow(
   const moved = transition({ phase: row.phase, outcome: row.outcome }, { type: 'latch', outcome });
   if (!moved.ok) return row.outcome ?? outcome;
   void sql.query(
-    `UPDATE decide.runs SET phase = $2, outcome = $3, detail = $4, answer = $5, latched_at = clock_timestamp()
+    `UPDATE decide.runs SET phase = $2, outcome = $3, detail = $4, answer = $5
     WHERE run_id = $1`,
     [uuidOf(run), moved.state.phase, outcome, storable(detail, 2000), storableAnswer(answer)],
   );
@@ -145,10 +145,7 @@ export async function finalize(
     await settleAll(sql, deciders, run, open);
     // Sent together and run in this order.
     const [, , final] = await Promise.all([
-      sql.query('UPDATE decide.runs SET phase = $2, ended_at = clock_timestamp() WHERE run_id = $1', [
-        uuidOf(run),
-        moved.state.phase,
-      ]),
+      sql.query('UPDATE decide.runs SET phase = $2 WHERE run_id = $1', [uuidOf(run), moved.state.phase]),
       sql.query(`SELECT audit.ack($1, 'orchestrator', 'finalize_run', 'done', '{"table":"decide.runs"}')`, [
         uuidOf(run),
       ]),

@@ -16,7 +16,7 @@ export async function setHalt(sql: Sql, { scope, subject, reason }: Halt, by: st
 /** Lifts all that are in force on exactly this scope and subject. @returns their ids; none where there was none */
 export async function liftHalts(sql: Sql, { scope, subject }: Halt, by: string): Promise<readonly string[]> {
   const rows = await sql.query<{ id: string }>(
-    `UPDATE decide.halts SET lifted_by = $3, lifted_at = clock_timestamp()
+    `UPDATE decide.halts SET lifted_by = $3
     WHERE scope = $1 AND subject = $2 AND lifted_at IS NULL RETURNING halt_id::text AS id`,
     [scope, subject, by],
   );

@@ -62,7 +62,7 @@ export async function openHold(
 /** No effect on a hold that has ended: the first end stands. */
 export async function endHold(sql: Sql, run: RunId, hold: HoldRow, resolution: HoldResolution): Promise<void> {
   const ended = await sql.query<{ hold: number }>(
-    'UPDATE decide.holds SET resolved_at = clock_timestamp(), resolution = $3 WHERE run_id = $1 AND hold = $2 AND resolved_at IS NULL RETURNING hold',
+    'UPDATE decide.holds SET resolution = $3 WHERE run_id = $1 AND hold = $2 AND resolved_at IS NULL RETURNING hold',
     [uuidOf(run), hold.hold, resolution],
   );
   if (ended.length > 0) await shift(sql, run, hold, 'hold_ended', "least(resolved_at - until, interval '0')");

@@ -21,7 +21,7 @@ export async function countRefusal(
     `INSERT INTO decide.refusals AS r (run_id, equal, last_update_id, last_reason)
     SELECT $1, CASE WHEN count(*) < $5 OR bool_or(k.equal = $2) THEN $2 ELSE 'others' END, $3, $4
     FROM decide.refusals k WHERE k.run_id = $1
-    ON CONFLICT (run_id, equal) DO UPDATE SET last_at = clock_timestamp(), last_update_id = EXCLUDED.last_update_id,
+    ON CONFLICT (run_id, equal) DO UPDATE SET last_update_id = EXCLUDED.last_update_id,
       last_reason = EXCLUDED.last_reason, times = r.times + (r.last_update_id <> EXCLUDED.last_update_id)::int
     RETURNING times = 1 AND equal <> 'others' AND first_at = last_at AS keep`,
     [uuidOf(run), equal, updateId, reason, MOST_KEPT],

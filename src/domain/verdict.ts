@@ -1,4 +1,7 @@
-/** What the audit contract says of a run, and every difference it can name. */
+/**
+ * What the audit contract says of a run, and every difference it can name. A code covers several: what each says of which
+ * subject, and what to do, docs/operations.md (STALE and repair) has as a table.
+ */
 import type { RunId } from './ids.js';
 
 export const BLOCKING_FINDINGS = [

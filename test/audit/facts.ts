@@ -1,5 +1,6 @@
 /** Facts about a run as plain data: what tests plant in the database, and what the naive model judges. Times are milliseconds from now. */
 import { randomBytes } from 'node:crypto';
+import { storyOfHolds, type HoldFact, type StartFact } from './hold-facts.js';
 
 export type AckFact = {
   readonly domain: string;
@@ -74,6 +75,9 @@ export type RunFacts = {
   readonly tries: readonly TryFact[];
   readonly trace: TraceFact;
   readonly story: readonly EventFact[];
+  readonly holds: readonly HoldFact[];
+  /** Null: no decision about its start is there at all. */
+  readonly start: StartFact | null;
   readonly forged: readonly string[];
   readonly refused: readonly string[];
   readonly brokenSeqs: readonly number[];
@@ -169,7 +173,9 @@ export const answerOf = ({ tries }: Pick<RunFacts, 'tries'>): string | null => {
 };
 
 /** What a trace tells of these rows, its last event included. */
-export function storyOf(facts: Pick<RunFacts, 'tries' | 'evaluation' | 'outcome'>): readonly EventFact[] {
+export function storyOf(
+  facts: Pick<RunFacts, 'tries' | 'evaluation' | 'outcome' | 'holds' | 'start'>,
+): readonly EventFact[] {
   const told = facts.tries.flatMap(({ step, attempt, decision, result, attempted }) => [
     ...(decision === null ? [] : [{ id: `${step}.${attempt}.decided`, kind: 'step.decided', body: '{}' }]),
     ...(attempted
@@ -183,7 +189,11 @@ export function storyOf(facts: Pick<RunFacts, 'tries' | 'evaluation' | 'outcome'
       : []),
   ]);
   const strange = !['run.outcome', 'run.repair'].includes(facts.evaluation?.kind ?? 'run.outcome');
-  const all = [...told, ...(strange ? [{ id: '99.1.decided', kind: 'step.decided', body: '{}' }] : [])];
+  const all = [
+    ...storyOfHolds(facts),
+    ...told,
+    ...(strange ? [{ id: '99.1.decided', kind: 'step.decided', body: '{}' }] : []),
+  ];
   const closing = JSON.stringify({ events: all.length + 1, outcome: facts.outcome ?? '' });
   return [...all, { id: 'run.closing', kind: 'run.closing', body: closing }];
 }
@@ -221,6 +231,8 @@ const PLAIN: Omit<RunFacts, 'run' | 'story' | 'trace' | 'answer'> = {
   forged: [],
   refused: [],
   brokenSeqs: [],
+  holds: [],
+  start: null,
 };
 
 /** A run that failed in an orderly way: COMPLETE too. */

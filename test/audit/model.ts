@@ -1,13 +1,7 @@
 /** The verdict once more, as naively as it can be said: one run at a time, straight from the design. Never shared with src. */
-import {
-  BOUND,
-  contentOf,
-  EXPIRES_MS,
-  type AckFact,
-  type ExpectationFact,
-  type RunFacts,
-  type TryFact,
-} from './facts.js';
+import { BOUND, EXPIRES_MS, type AckFact, type ExpectationFact, type RunFacts, type TryFact } from './facts.js';
+import { judgeHolds } from './hold-model.js';
+import { faultOf, judgeAnswer, judgeStory } from './story-model.js';
 
 export type ModelFinding = {
   readonly code: string;
@@ -92,6 +86,7 @@ function rule(facts: RunFacts, base: Date): ModelVerdict | null {
   judgeOutcome(facts, find);
   judgeAnswer(facts, find);
   judgeStory(facts, find);
+  judgeHolds(facts, find);
   judgeTrace(facts, finalMs !== null, find);
   for (const id of facts.forged) find('FORGED_APPROVAL', true, id, 'forged');
   for (const id of facts.refused) find('REFUSED_HISTORY', false, `${id}${facts.run}`, 'not_this_history');
@@ -185,78 +180,6 @@ function overrun(one: TryFact, subject: string, find: Find): void {
     ...(tokens > 0 ? [`${tokens} tokens`] : []),
   ];
   if (one.warrant !== null && over.length > 0) find('OVERRUN', true, subject, `${over.join(' and ')} above the grant`);
-}
-
-/** Why what was settled is not what was done. */
-function faultOf({ phase }: RunFacts, one: TryFact, warranted: boolean): string | null {
-  const state = one.warrant === 'other nonce' ? 'settled' : one.warrant;
-  const ended = TERMINAL.includes(phase);
-  const { micros, tokens, costMicros } = one.charge;
-  const charged = micros > 0 || tokens > 0 || one.overMicros > 0;
-  if (!one.attempted) {
-    if (state === null) return null;
-    if (state === 'released') return charged ? 'released, and charged' : null;
-    if (state === 'issued') return ended ? 'issued when the run had ended' : null;
-    return `${state} without an attempt`;
-  }
-  if (!warranted) return null;
-  if (state === 'redeemed') return ended ? 'redeemed when the run had ended' : null;
-  if (one.result === null) return `${state ?? ''} without a result`;
-  if (state === 'forfeited') {
-    if (one.result !== 'unknown' && one.overMicros === 0) return `forfeited, and ${one.result}`;
-    if (one.result === 'failed') return 'forfeited, and failed';
-    return micros === BOUND.micros && tokens === BOUND.tokens ? null : 'forfeited, and not in full';
-  }
-  if (one.result === 'unknown') return 'settled, and unknown';
-  if (one.result === 'failed') return charged ? 'failed, and charged' : null;
-  if (one.kind !== 'model.call') return charged ? `${one.kind}, and charged` : null;
-  if (tokens !== BOUND.tokens && tokens !== one.reported) return 'settled at other tokens than reported';
-  if (micros > BOUND.micros || (one.overMicros > 0 && micros < BOUND.micros))
-    return 'settled on the wrong side of its bound';
-  const total = micros + one.overMicros;
-  // Whole micro-USD are planted, so rounding up once leaves at most one more.
-  return costMicros !== null && total >= costMicros && total <= costMicros + 1 ? null : 'settled at another cost';
-}
-
-function judgeAnswer(facts: RunFacts, find: Find): void {
-  const succeeded = facts.tries.filter((one) => one.attempted && one.result === 'succeeded');
-  if (facts.kind === 'governedRun' && facts.outcome === 'succeeded') {
-    const models = succeeded.filter((one) => one.decision !== null && one.kind === 'model.call');
-    const [last] = [...models].sort((a, b) => b.step - a.step || b.attempt - a.attempt);
-    if (facts.answer === null) find('MISMATCH', true, 'answer', 'succeeded, without an answer');
-    else if (last === undefined || contentOf(last) !== facts.answer)
-      find('MISMATCH', true, 'answer', 'it is not what the last model call that succeeded gave');
-  } else if (facts.answer !== null && !succeeded.some((one) => contentOf(one) === facts.answer))
-    find('MISMATCH', true, 'answer', 'it is not what an attempt that succeeded gave');
-}
-
-const TOLD = ['step.decided', 'step.executed', 'run.authorized', 'hold.opened', 'hold.resolved'];
-
-function judgeStory({ tries, evaluation, kind, outcome, trace, story }: RunFacts, find: Find): void {
-  const events = story.filter((_, at) => trace.seqs.includes(at + 1));
-  const rows = [
-    ...tries.filter((one) => one.decision !== null).map((one) => ({ ...one, id: 'decided', what: 'decision' })),
-    ...tries.filter((one) => one.attempted).map((one) => ({ ...one, id: 'executed', what: 'attempt' })),
-    ...(evaluation === null || evaluation.kind.startsWith('run.')
-      ? []
-      : [{ step: 99, attempt: 1, attempted: false, id: 'decided', what: 'decision' }]),
-  ].map((one) => ({ ...one, id: `${one.step}.${one.attempt}.${one.id}` }));
-  for (const event of events) {
-    const body = JSON.parse(event.body) as Readonly<Record<string, unknown>>;
-    const never = event.kind === 'step.executed' && body['result'] === '' && body['status'] === 'failed';
-    if (TOLD.includes(event.kind) && !rows.some((row) => row.id === event.id) && !never)
-      find('HOLLOW', true, `event ${event.id}`, 'there is no row that it tells of');
-  }
-  const closing = events.find((event) => event.id === 'run.closing');
-  if (closing === undefined || trace.head === null) return;
-  const repaired = evaluation?.kind === 'run.repair';
-  const counted = (JSON.parse(closing.body) as Readonly<Record<string, unknown>>)['events'];
-  if (counted !== trace.head.length && !(repaired && counted === undefined))
-    find('TRACE_BROKEN', true, 'event run.closing', `it does not count the ${trace.head.length} events`);
-  if (outcome !== 'succeeded' || repaired) return;
-  for (const row of rows)
-    if (!events.some((event) => event.id === row.id) && (kind === 'governedRun' || row.attempted))
-      find('TRACE_BROKEN', true, `event ${row.id}`, `the trace does not tell of this ${row.what}`);
 }
 
 function judgeOutcome({ phase, outcome, incident }: RunFacts, find: Find): void {

@@ -3,6 +3,8 @@
  * judge must find. CHECK constraints stay on.
  */
 import type { Database, Sql } from '../../src/domain/sql.js';
+import { plantHolds, REQUESTER } from './hold-facts.js';
+import { TENANT_PROFILES } from './hold-model.js';
 import { BOUND, contentOf, EXPIRES_MS, type RunFacts } from './facts.js';
 
 const HEX = (digit: string): string => digit.repeat(64);
@@ -15,6 +17,7 @@ export async function plant(admin: Database, all: readonly RunFacts[]): Promise<
     await sql.query(`SELECT set_config('rok.base', $1, true)`, [base.toISOString()]);
     await plantContracts(sql, all);
     await plantDecided(sql, all);
+    await plantHolds(sql, all);
     await plantExecuted(sql, all);
     await plantTrace(sql, all);
     await plantVerdicts(sql, all);
@@ -45,6 +48,12 @@ async function plantContracts(sql: Sql, all: readonly RunFacts[]): Promise<void>
      SELECT run, n, domain, action, condition, due, ${AT('"dueMs"')}
      FROM jsonb_to_recordset($1) AS x (run uuid, n integer, domain text, action text, condition text, due text, "dueMs" float8)`,
     all.flatMap(({ run, expectations }) => expectations.map((one, at) => ({ run, n: at + 1, ...one }))),
+  );
+  await rows(
+    sql,
+    `INSERT INTO audit.tenant_profiles (tenant, profile, since) SELECT key, value, '2026-01-01' FROM jsonb_each_text($1)
+     ON CONFLICT DO NOTHING`,
+    TENANT_PROFILES as unknown as readonly object[],
   );
   await amend(sql, all, false);
   await rows(
@@ -107,9 +116,10 @@ async function plantDecided(sql: Sql, all: readonly RunFacts[]): Promise<void> {
   await rows(
     sql,
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, outcome, profile, spec_digest, actor,
-       limits, contract_digest, run_deadline, kind, answer, ended_at)
+       limits, contract_digest, run_deadline, kind, answer, requester, ended_at)
      SELECT run, tenant, 'desk', 'rok/' || tenant || '/' || run, 'history-of-' || run, phase, outcome, profile, '${HEX('5')}',
-       '{"name":"local:ann"}', '{}', '${HEX('c')}', ${AT('due')}, kind, answer, CASE WHEN phase IN ('COMPLETED', 'FAILED') THEN clock_timestamp() END
+       '{"name":"local:ann"}', '{}', '${HEX('c')}', ${AT('due')}, kind, answer,
+       '00000000-0000-0000-0000-00000000000${REQUESTER}', CASE WHEN phase IN ('COMPLETED', 'FAILED') THEN clock_timestamp() END
      FROM jsonb_to_recordset($1) AS x (run uuid, tenant text, profile text, phase text, outcome text, kind text, answer text, due float8)`,
     all.map(({ run, tenant, profile, phase, outcome, kind, answer, finalizeDueMs }) => ({
       run,

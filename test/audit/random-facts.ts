@@ -1,5 +1,7 @@
 /** Runs as they may come: mostly in order, with every fact wrong now and then, alone and together. What the proofs of the verdict draw from. */
 import fc from 'fast-check';
+import { triesAfter } from './hold-facts.js';
+import { randomHolds, randomStart } from './hold-model.js';
 import {
   answerOf,
   aTry,
@@ -107,7 +109,8 @@ const bogus: readonly EventFact[] = [
   { id: '7.1.executed', kind: 'step.executed', body: '{"result":"","status":"failed"}' },
   { id: '7.2.executed', kind: 'step.executed', body: '{"result":"","status":"succeeded"}' },
   { id: '7.3.executed', kind: 'step.executed', body: `{"result":"${'f'.repeat(64)}","status":"failed"}` },
-  { id: 'run.authorized', kind: 'run.authorized', body: '{}' },
+  { id: 'hold.9.resolved', kind: 'hold.resolved', body: '{}' },
+  { id: '7.call.1.refused', kind: 'call.refused', body: '{}' },
 ];
 const changed = (usual: readonly EventFact[]): fc.Arbitrary<readonly EventFact[]> =>
   fc
@@ -116,18 +119,18 @@ const changed = (usual: readonly EventFact[]): fc.Arbitrary<readonly EventFact[]
       added: mostly<readonly EventFact[]>([], fc.subarray([...bogus], { minLength: 1, maxLength: 2 })),
       off: mostly(0, fc.constantFrom(-1, 1)),
       uncounted: mostly(false, fc.constant(true)),
+      refusedOff: mostly(0, fc.constantFrom(1, -1, null)),
     })
-    .map(({ kept, added, off, uncounted }) => {
+    .map(({ kept, added, off, uncounted, refusedOff }) => {
       const [closing, ...before] = [...kept].reverse();
       const all = [...added, ...before.reverse(), ...(closing === undefined ? [] : [closing])];
-      return all.map((event) =>
-        event.id === 'run.closing'
-          ? {
-              ...event,
-              body: JSON.stringify(uncounted ? { outcome: 'x' } : { events: all.length + off, outcome: 'x' }),
-            }
-          : event,
-      );
+      const refused = all.filter((event) => event.kind === 'call.refused').length;
+      const counts = {
+        ...(uncounted ? {} : { events: all.length + off }),
+        outcome: 'x',
+        ...(refusedOff === null ? {} : { refused_calls: refused + refusedOff }),
+      };
+      return all.map((event) => (event.id === 'run.closing' ? { ...event, body: JSON.stringify(counts) } : event));
     });
 
 const aTryOf = (step: number, attempt: number): fc.Arbitrary<TryFact> =>
@@ -183,7 +186,7 @@ export const randomFacts: fc.Arbitrary<RunFacts> = fc
     return fc
       .record({
         run: fc.constant('').map(() => newRun()),
-        tenant: fc.constantFrom('acme', 'globex'),
+        tenant: mostly('acme', fc.constantFrom('globex', 'strictly', 'normally')),
         profile: fc.constantFrom('STRICT', 'STANDARD', 'OBSERVE_ONLY'),
         finalizeDueMs: fc.constant(dueMs),
         amendments: mostly<readonly AmendmentFact[]>([], amendments),
@@ -206,10 +209,13 @@ export const randomFacts: fc.Arbitrary<RunFacts> = fc
         incident: mostly<RunFacts['incident']>(failed ? { outcome: said } : null, fc.option(fc.record({ outcome }))),
         kind: mostly<RunFacts['kind']>('governedRun', fc.constant('own')),
         tries: fc.tuple(aTryOf(1, 1), aTryOf(1, 2), aTryOf(2, 1)).chain((all) => fc.subarray(all)),
+        holds: randomHolds,
+        start: randomStart,
         forged: mostly<readonly string[]>([], fc.constant(['u-1', 'u-2'])),
         refused: mostly<readonly string[]>([], fc.constant(['other-'])),
         brokenSeqs: mostly<readonly number[]>([], fc.constant([2])),
       })
+      .map((facts) => ({ ...facts, tries: [...facts.tries, ...triesAfter(facts.holds)] }))
       .chain((facts) =>
         fc
           .record({

@@ -149,9 +149,7 @@ export async function finish({ decide: login, execute }: Logins, uuid: string, o
     [uuid],
   );
   await login.transaction(async (sql) => {
-    await sql.query(`UPDATE decide.runs SET phase = 'COMPLETED', ended_at = clock_timestamp() WHERE run_id = $1`, [
-      uuid,
-    ]);
+    await sql.query(`UPDATE decide.runs SET phase = 'COMPLETED' WHERE run_id = $1`, [uuid]);
     await sql.query(`SELECT audit.ack($1, 'orchestrator', 'finalize_run', 'done', '{"table":"decide.runs"}')`, [uuid]);
   });
 }

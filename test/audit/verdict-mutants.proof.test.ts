@@ -20,6 +20,9 @@ type Mutant = { readonly file: string; readonly from: string; readonly to: strin
 const PROMISES = '0603_promise_findings';
 const EXECUTION = '0604_execution_findings';
 const TRACE = '0605_trace_findings';
+const STORY = '0618_story_findings';
+const PROFILES = '0619_profiles';
+const APPROVALS = '0620_approval_findings';
 const RULING = '0624_ruling';
 
 /** The first of them are what `npm test` tries. */
@@ -28,6 +31,8 @@ const MUTANTS: readonly Mutant[] = [
   { file: PROMISES, from: "a.evidence ->> 'table' IS DISTINCT FROM audit.evidence_of(a.domain)", to: 'false' },
   { file: EXECUTION, from: 'w.over_micros > 0', to: 'w.over_micros > 7' },
   { file: RULING, from: 'WHERE o.blocking', to: 'WHERE NOT o.blocking' },
+  { file: APPROVALS, from: 'WHERE v.voices < v.needed', to: 'WHERE v.voices = 0' },
+  { file: STORY, from: "n.outcome = 'succeeded' AND NOT n.repaired", to: 'NOT n.repaired' },
   { file: PROMISES, from: 'WHERE p.holds AND p.done_at > p.due_at', to: 'WHERE p.done_at > p.due_at' },
   { file: EXECUTION, from: 'OR m.tokens > 0', to: 'OR m.tokens > 3' },
   { file: EXECUTION, from: 'NOT (u.mild OR u.made_good)', to: 'NOT u.mild' },
@@ -48,7 +53,7 @@ const MUTANTS: readonly Mutant[] = [
   { file: EXECUTION, from: '= (t.run_id, t.step, t.attempt, t.nonce)', to: '= (t.run_id, t.step, t.attempt, w.nonce)' },
   { file: EXECUTION, from: "'settled', 'forfeited')", to: "'settled')" },
   { file: EXECUTION, from: 'later.attempt > t.attempt', to: 'later.attempt < t.attempt' },
-  { file: EXECUTION, from: 'AND r.phase IN (', to: 'OR r.phase IN (' },
+  { file: EXECUTION, from: '(t.status IS NULL AND r.phase IN (', to: '(t.status IS NULL OR r.phase IN (' },
   {
     file: EXECUTION,
     from: "r.outcome <> 'succeeded' AND o.run_id IS NULL",
@@ -60,8 +65,78 @@ const MUTANTS: readonly Mutant[] = [
   { file: TRACE, from: "a.status = 'done') IS NOT NULL", to: "a.status = 'done') IS NULL" },
   { file: RULING, from: 'c.finalize_due >= p_now AS pending', to: 'true AS pending' },
   { file: RULING, from: 'x.blocking DESC, x.code', to: 'x.code' },
+  { file: EXECUTION, from: 'ORDER BY s.step DESC, s.attempt DESC', to: 'ORDER BY s.step, s.attempt' },
+  {
+    file: EXECUTION,
+    from: "(s.run_id, s.step, s.attempt)) = 'model.call'",
+    to: '(s.run_id, s.step, s.attempt)) IS NOT NULL',
+  },
+  { file: EXECUTION, from: 'LIMIT 1) OR r.answer IS NULL', to: 'LIMIT 1)' },
+  {
+    file: EXECUTION,
+    from: "s.status = 'succeeded' AND s.content_digest = r.answer",
+    to: 's.content_digest = r.answer OR true',
+  },
+  { file: EXECUTION, from: "p_status <> 'unknown' AND p_over = 0", to: "p_status <> 'unknown' AND p_over = 7" },
+  {
+    file: EXECUTION,
+    from: 'p_micros <> p_bound_micros OR p_tokens <> p_bound_tokens',
+    to: 'p_micros <> p_bound_micros',
+  },
+  { file: EXECUTION, from: "WHEN p_status = 'unknown' THEN 'settled, and unknown'", to: '' },
+  {
+    file: EXECUTION,
+    from: 'p_tokens <> p_bound_tokens AND p_tokens IS DISTINCT FROM p_reported',
+    to: 'p_tokens IS DISTINCT FROM p_reported',
+  },
+  { file: EXECUTION, from: 'p_micros > p_bound_micros OR (p_over', to: 'p_micros >= p_bound_micros OR (p_over' },
+  { file: EXECUTION, from: 'floor(p_cost_usd * 1000000) + 1', to: 'floor(p_cost_usd * 1000000)' },
+  { file: EXECUTION, from: 'WHERE t.run_id IS NULL AND CASE w.state', to: 'WHERE CASE w.state' },
+  { file: EXECUTION, from: 'WHERE t.allowed AND t.warranted\n', to: 'WHERE t.warranted\n' },
+  { file: STORY, from: `audit.says(e.bytes, '"result":""')`, to: 'true' },
+  { file: STORY, from: `audit.says(e.bytes, '"status":"failed"')`, to: 'true' },
+  { file: STORY, from: "AND h.resolution = 'ended') IS NOT NULL)", to: "AND h.resolution = 'never') IS NOT NULL)" },
+  { file: STORY, from: "(n.kind = 'governedRun' OR", to: '(true OR' },
+  { file: STORY, from: `OR (n.repaired AND NOT audit.says(n.bytes, '"events":'))`, to: '' },
+  { file: STORY, from: '((n.repaired OR n.refused = 0) AND NOT', to: '(n.repaired AND NOT' },
+  { file: STORY, from: 'WHERE h.resolution IS NOT NULL\n', to: "WHERE h.resolution = 'approved'\n" },
+  { file: PROFILES, from: "WHEN 'STANDARD' THEN 1", to: "WHEN 'STANDARD' THEN 0" },
+  {
+    file: APPROVALS,
+    from: 'least(count(DISTINCT a.person), count(DISTINCT coalesce(k.person, a.person)))',
+    to: 'count(DISTINCT a.person)',
+  },
+  { file: APPROVALS, from: 'least(count(DISTINCT a.person), count', to: 'least(count(*), count' },
+  { file: APPROVALS, from: 'a.at >= h.opened_at', to: 'true' },
+  { file: APPROVALS, from: 'AND a.at < h.until', to: '' },
+  { file: APPROVALS, from: 'AND a.at <= h.resolved_at', to: '' },
+  { file: APPROVALS, from: 'a.action_digest IS NOT DISTINCT FROM h.action_digest', to: 'true' },
+  { file: APPROVALS, from: 'a.person IS DISTINCT FROM h.requester', to: 'true' },
+  { file: APPROVALS, from: 'AND (k.person = q.person) IS NOT TRUE', to: '' },
+  { file: APPROVALS, from: 'AND audit.may_answer(h.verb, a.roles, h.authority)', to: '' },
+  { file: APPROVALS, from: "p_authority = 'operator' AND 'operator'", to: "'operator'" },
+  { file: APPROVALS, from: "AND (h.profile <> 'STRICT' OR a.assertion IS NOT NULL)", to: '' },
+  { file: APPROVALS, from: 'AND k.ok IS NOT FALSE', to: '' },
+  { file: APPROVALS, from: 'h.authority, h.quorum::text)', to: "h.authority, d.body #>> '{hold,quorum}')" },
+  { file: APPROVALS, from: "c.profile = 'STRICT' AND a.assertion IS NULL", to: 'a.assertion IS NULL' },
+  {
+    file: APPROVALS,
+    from: "(a.actor, a.person) IS DISTINCT FROM (r.actor ->> 'name', r.requester)",
+    to: 'a.person IS DISTINCT FROM r.requester',
+  },
+  {
+    file: APPROVALS,
+    from: "WHERE h.resolution = 'approved' AND t.attempt > h.attempt",
+    to: 'WHERE t.attempt > h.attempt',
+  },
+  {
+    file: APPROVALS,
+    from: "IS DISTINCT FROM (u.step, t.action_digest, 'approved')",
+    to: "IS DISTINCT FROM (h.step, t.action_digest, 'approved')",
+  },
+  { file: APPROVALS, from: "WHERE s.status = 'succeeded' GROUP BY", to: 'GROUP BY' },
 ];
-const CHOSEN = proofSize({ quick: MUTANTS.slice(0, 4), full: MUTANTS });
+const CHOSEN = proofSize({ quick: MUTANTS.slice(0, 6), full: MUTANTS });
 const RUNS = proofSize({ quick: 500, full: 3_000 });
 
 const seed = Number(process.env['ROK_SEED'] ?? Date.now() % 2 ** 31);

@@ -152,10 +152,7 @@ describe('the register of persons', () => {
     await rig.stack.admin.query(`UPDATE decide.runs SET phase = 'FINALIZING', outcome = 'killed' WHERE run_id = $1`, [
       uuidOf(opened.run),
     ]);
-    await rig.stack.admin.query(
-      `UPDATE decide.runs SET phase = 'FAILED', ended_at = clock_timestamp() WHERE run_id = $1`,
-      [uuidOf(opened.run)],
-    );
+    await rig.stack.admin.query(`UPDATE decide.runs SET phase = 'FAILED' WHERE run_id = $1`, [uuidOf(opened.run)]);
     await rig.stack.admin.query(names, [rows[0]?.person]);
     const rename = `UPDATE decide.persons SET subject = 'eve', folded = 'eve' WHERE person = $1`;
     await expect(rig.stack.admin.query(rename, [rows[0]?.person])).rejects.toMatchObject({ code: '55000' });

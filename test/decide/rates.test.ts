@@ -65,20 +65,19 @@ describe('a soft limit', () => {
     );
     expect(hold?.seconds).toBe(60);
     const answered = (resolution: string) =>
-      rig.stack.admin.query(
-        'UPDATE decide.holds SET resolved_at = now(), resolution = $2 WHERE run_id = $1 AND resolution IS NULL',
-        [uuidOf(one.run), resolution],
-      );
+      rig.stack.admin.query('UPDATE decide.holds SET resolution = $2 WHERE run_id = $1 AND resolution IS NULL', [
+        uuidOf(one.run),
+        resolution,
+      ]);
     await answered('rejected');
     expect(await rig.look(one, 2, 3)).toEqual({ deny: ['approval_rejected rate'], final: false });
     const other = await rig.started('STRICT', one.tenant);
     expect(await rig.look(other, 1)).toMatchObject({ retryAfterMs: 59_999 });
     await rig.at('11:05:00');
     expect(await rig.look(other, 1, 2)).toEqual(held);
-    await rig.stack.admin.query(
-      `UPDATE decide.holds SET resolved_at = now(), resolution = 'approved' WHERE run_id = $1`,
-      [uuidOf(other.run)],
-    );
+    await rig.stack.admin.query(`UPDATE decide.holds SET resolution = 'approved' WHERE run_id = $1`, [
+      uuidOf(other.run),
+    ]);
     expect(await rig.look(other, 1, 3)).toBe('allow');
   });
 

@@ -52,16 +52,13 @@ async function happens(life: Life, act: Act): Promise<void> {
       agent,
     ]);
   else if (act.act === 'lift')
-    await admin.query(
-      `UPDATE decide.halts SET lifted_by = 'o', lifted_at = clock_timestamp() WHERE subject = $1 AND lifted_at IS NULL`,
-      [agent],
-    );
+    await admin.query(`UPDATE decide.halts SET lifted_by = 'o' WHERE subject = $1 AND lifted_at IS NULL`, [agent]);
   else if (act.act === 'publish') await publish(life.tenant, SETS[act.set]);
   else
-    await admin.query(
-      'UPDATE decide.holds SET resolved_at = clock_timestamp(), resolution = $2 WHERE run_id = $1 AND resolved_at IS NULL',
-      [uuidOf(life.run), act.act],
-    );
+    await admin.query('UPDATE decide.holds SET resolution = $2 WHERE run_id = $1 AND resolved_at IS NULL', [
+      uuidOf(life.run),
+      act.act,
+    ]);
 }
 
 async function publish(tenant: string, text: string): Promise<void> {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createStack, type Stack } from '../stack/stack.js';
 import { evidenceTables, functionCallers, guardedTables, relationRights } from './expected-grants.js';
-import { functionCallersOf, functionFindings, relationRightsOf, triggersOf } from './sql-rights.js';
+import { functionCallersOf, functionFindings, relationRightsOf, triggersOf, writableTimesOf } from './sql-rights.js';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -47,6 +47,19 @@ describe('the rights of the logins', () => {
     const shown = await relationRightsOf(stack.admin);
     await stack.admin.query('REVOKE UPDATE (spent) ON decide.accounts FROM rok_decide');
     expect(shown['rok_decide']?.['decide.accounts']).toBe('SELECT UPDATE(spent)');
+  });
+});
+
+describe('times', () => {
+  it('are written by the database and by no login', async () => {
+    expect(await writableTimesOf(stack.admin)).toEqual([]);
+  });
+
+  it('when a right to write one is planted, it is found', async () => {
+    await stack.admin.query('GRANT UPDATE (ended_at), INSERT (opened_at) ON decide.runs TO rok_execute');
+    const found = await writableTimesOf(stack.admin);
+    await stack.admin.query('REVOKE UPDATE (ended_at), INSERT (opened_at) ON decide.runs FROM rok_execute');
+    expect(found).toEqual(['rok_execute decide.runs.ended_at', 'rok_execute decide.runs.opened_at']);
   });
 });
 

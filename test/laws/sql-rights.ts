@@ -18,10 +18,13 @@ export async function relationRightsOf(sql: Sql): Promise<Readonly<Record<string
         (SELECT string_agg(v, ' ' ORDER BY at) FROM unnest(ARRAY[${verbs}]) WITH ORDINALITY AS w (v, at)
           WHERE has_table_privilege(l.oid, c.oid, v)),
         (SELECT string_agg(v || '(' || names || ')', ' ' ORDER BY v) FROM (
-          SELECT v, string_agg(a.attname, ',' ORDER BY a.attnum) AS names
+          -- Of inserts what may not be: a time that the database stamps, mostly.
+          SELECT v, CASE v WHEN 'INSERT' THEN 'but ' || string_agg(a.attname, ',' ORDER BY a.attnum) FILTER (WHERE NOT g.granted)
+            ELSE string_agg(a.attname, ',' ORDER BY a.attnum) FILTER (WHERE g.granted) END AS names
           FROM unnest(ARRAY[${columnVerbs}]) AS v, pg_attribute a
+          CROSS JOIN LATERAL (SELECT has_column_privilege(l.oid, c.oid, a.attnum, v) AS granted) g
           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT has_table_privilege(l.oid, c.oid, v)
-            AND has_column_privilege(l.oid, c.oid, a.attnum, v) GROUP BY v) columns))) AS rights
+          GROUP BY v HAVING bool_or(g.granted)) columns))) AS rights
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_roles l
       WHERE n.nspname IN (${schemas}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND l.rolname IN (${logins})) granted
     WHERE rights <> '' ORDER BY login, relation COLLATE "C"`,
@@ -31,6 +34,22 @@ export async function relationRightsOf(sql: Sql): Promise<Readonly<Record<string
   );
   for (const { login, relation, rights } of rows) all[login] = { ...all[login], [relation]: rights };
   return all;
+}
+
+/** Times that the database stamps and a login may write all the same; but for rows that it may delete again, which are no evidence. */
+export async function writableTimesOf(sql: Sql): Promise<readonly string[]> {
+  const rows = await sql.query<{ column: string }>(
+    `SELECT DISTINCT l.rolname || ' ' || c.oid::regclass || '.' || a.attname AS column
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum), pg_roles l
+    WHERE n.nspname IN ('decide', 'execute', 'observe', 'audit') AND c.relkind = 'r' AND l.rolname IN (${logins})
+      AND (pg_get_expr(d.adbin, d.adrelid) ~ 'clock_timestamp' OR a.attname ~ '^(latched|ended|resolved|lifted|redeemed|closed|judged)_at$')
+      AND (has_column_privilege(l.oid, c.oid, a.attnum, 'INSERT') OR has_column_privilege(l.oid, c.oid, a.attnum, 'UPDATE'))
+      AND NOT has_table_privilege(l.oid, c.oid, 'DELETE')
+    ORDER BY 1`,
+  );
+  return rows.map(({ column }) => column);
 }
 
 export async function functionCallersOf(sql: Sql): Promise<Readonly<Record<string, readonly string[]>>> {

@@ -1,0 +1,144 @@
+/** Who said that it may be, each planted wrong: holds, starts, profiles, and what an approval was used for. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { OpenDatabase } from '../../src/platform/database.js';
+import { createStack, type Stack } from '../stack/stack.js';
+import { aRun, type RunFacts } from './facts.js';
+import { aHold, anAct, REQUESTER, triesAfter, type ActFact, type HoldFact } from './hold-facts.js';
+import { judgePlanted, openAs } from './judged.js';
+
+let stack: Stack;
+let audit: OpenDatabase;
+beforeAll(async () => {
+  stack = await createStack();
+  audit = await openAs(stack, 'audit');
+});
+afterAll(async () => {
+  await audit.close();
+  await stack.drop();
+});
+
+const COMPLETE = { status: 'COMPLETE', findings: [] };
+const found = (code: string, subject: string, detail: string) => ({
+  status: 'INCOMPLETE',
+  findings: [{ code, blocking: true, subject, detail }],
+});
+const judge = (facts: RunFacts) => judgePlanted(stack.admin, audit, facts);
+const held = (over: Partial<HoldFact> = {}, run: Partial<RunFacts> = {}) => {
+  const holds = [aHold(over)];
+  const { tries } = aRun();
+  return judge(aRun({ ...run, holds, tries: [...tries, ...triesAfter(holds)] }));
+};
+const two = { quorum: 2 };
+
+describe('FORGED_APPROVAL: a hold that was approved', () => {
+  it('by enough who may, in time, is no finding', async () => {
+    expect(await held()).toEqual(COMPLETE);
+    expect(await held({ ...two, acts: [anAct(), anAct({ person: 3, roles: ['admin'] })] })).toEqual(COMPLETE);
+    expect(await held({ authority: 'operator', acts: [anAct({ roles: ['operator'] })] })).toEqual(COMPLETE);
+  });
+  it.each<[string, readonly ActFact[], string, Partial<HoldFact>?, Partial<RunFacts>?]>([
+    ['by nobody', [], 'approved by 0 of 1'],
+    ['by one where two were asked for', [anAct()], 'approved by 1 of 2', two],
+    ['by who asked for the run', [anAct({ person: REQUESTER })], 'approved by 0 of 1'],
+    ['by another authority', [anAct({ roles: ['approver:legal', 'operator'] })], 'approved by 0 of 1'],
+    ['before it was opened', [anAct({ atMs: -9_001 })], 'approved by 0 of 1'],
+    ['after it had ended', [anAct({ atMs: -4_999 })], 'approved by 0 of 1'],
+    ['after its deadline', [anAct({ atMs: -6_500 })], 'approved by 0 of 1', { untilMs: -6_500 }],
+    ['for another action', [anAct({ sameAction: false })], 'approved by 0 of 1'],
+    ['by who rejected it', [anAct({ verb: 'reject' })], 'approved by 0 of 1'],
+    ['without an assertion in STRICT', [anAct({ signed: false })], 'approved by 0 of 1', {}, { profile: 'STRICT' }],
+    [
+      'by two who are one to the audit',
+      [anAct({ check: { ok: true, person: 2 } }), anAct({ person: 3, check: { ok: true, person: 2 } })],
+      'approved by 1 of 2',
+      two,
+    ],
+    [
+      'by who is the requester to the audit',
+      [anAct({ check: { ok: true, person: REQUESTER } })],
+      'approved by 0 of 1',
+      {},
+      {
+        start: { act: { name: 'local:ann', person: REQUESTER, signed: true, check: { ok: true, person: REQUESTER } } },
+      },
+    ],
+  ])('%s', async (_how, acts, detail, over = {}, run = {}) => {
+    expect(await held({ ...over, acts }, run)).toEqual(found('FORGED_APPROVAL', 'hold 1', detail));
+  });
+  it.each<HoldFact['resolution']>(['rejected', 'resumed', 'raised'])(
+    'and so one that was %s by nobody',
+    async (how) => {
+      expect(await held({ resolution: how, acts: [], after: null, used: false })).toEqual(
+        found('FORGED_APPROVAL', 'hold 1', `${how ?? ''} by 0 of 1`),
+      );
+    },
+  );
+  it('and one with easier terms than its decision asked for, or with no decision', async () => {
+    const eased = found('FORGED_APPROVAL', 'hold 1', 'its terms are not those of its decision');
+    expect(await held({ asked: { authority: 'finance', quorum: 2 } })).toEqual(eased);
+    expect(await held({ asked: { authority: 'legal', quorum: 1 } })).toEqual(eased);
+    expect(await held({ asked: null })).toEqual(eased);
+  });
+});
+
+describe('a start that was allowed', () => {
+  const asked = { name: 'local:ann', person: REQUESTER, signed: true, check: null };
+  it.each([
+    [null, 'STANDARD', 'nobody asked for it'],
+    [{ ...asked, signed: false }, 'STRICT', 'no assertion of who asked for it'],
+    [{ ...asked, person: 3 }, 'STANDARD', 'the run names another who asked for it'],
+    [{ ...asked, name: 'local:eve' }, 'STANDARD', 'the run names another who asked for it'],
+  ] as const)('FORGED_APPROVAL: %j in %s: %s', async (act, profile, detail) => {
+    expect(await judge(aRun({ profile, start: { act } }))).toEqual(found('FORGED_APPROVAL', 'start', detail));
+  });
+  it('by who was verified is no finding; a local actor may where the profile says so', async () => {
+    expect(await judge(aRun({ profile: 'STRICT', start: { act: asked } }))).toEqual(COMPLETE);
+    expect(await judge(aRun({ start: { act: { ...asked, signed: false } } }))).toEqual(COMPLETE);
+  });
+});
+
+describe('MISMATCH: a profile weaker than the tenant had', () => {
+  it.each([
+    ['strictly', 'STANDARD'],
+    ['strictly', 'OBSERVE_ONLY'],
+    ['normally', 'OBSERVE_ONLY'],
+  ] as const)('%s: %s', async (tenant, profile) => {
+    expect(await judge(aRun({ tenant, profile }))).toEqual(
+      found('MISMATCH', 'profile', `declared ${profile}, and the tenant is stricter`),
+    );
+  });
+  it('as strict or stricter is no finding', async () => {
+    expect(await judge(aRun({ tenant: 'normally', profile: 'STRICT' }))).toEqual(COMPLETE);
+    expect(await judge(aRun({ tenant: 'normally', profile: 'STANDARD' }))).toEqual(COMPLETE);
+  });
+  it('is held against what was in force when the run was opened, which the audit copied by itself', async () => {
+    await stack.admin.query(`INSERT INTO decide.tenants (tenant, profile) VALUES ('changing', 'STRICT')`);
+    // It was declared an hour before.
+    expect(await judge(aRun({ tenant: 'changing', profile: 'STANDARD' }))).toEqual(COMPLETE);
+    await stack.admin.query(`UPDATE decide.tenants SET profile = 'STANDARD' WHERE tenant = 'changing'`);
+    await stack.admin.query(`DELETE FROM decide.tenants WHERE tenant = 'changing'`);
+    expect(
+      await stack.admin.query(`SELECT profile FROM audit.tenant_profiles WHERE tenant = 'changing' ORDER BY since`),
+    ).toEqual([{ profile: 'STRICT' }, { profile: 'STANDARD' }, { profile: null }]);
+  });
+});
+
+describe('UNWARRANTED: an approval', () => {
+  it('that an attempt of its step did not use', async () => {
+    expect(await held({ used: false })).toEqual(
+      found('UNWARRANTED', 'step 21 attempt 2', 'it did not use the approval of hold 1'),
+    );
+  });
+  it('that was used for another step', async () => {
+    expect(await held({ usedElsewhere: true })).toMatchObject({
+      findings: [
+        { subject: 'hold 1', detail: 'its approval let 2 attempts succeed' },
+        { subject: 'step 1 attempt 1', detail: 'the approval of hold 1 was not given for it' },
+      ],
+    });
+  });
+  it('that let its step succeed twice; a retry after a failure is no finding', async () => {
+    expect(await held({ again: true })).toEqual(found('UNWARRANTED', 'hold 1', 'its approval let 2 attempts succeed'));
+    expect(await held({ again: true, after: 'failed' })).toEqual(COMPLETE);
+  });
+});
