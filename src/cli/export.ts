@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, type Command } from 'commander';
+import type { ReceiptChain } from '../audit/verify-shapes.js';
 import { RokError } from '../domain/errors.js';
 import type { Reader } from '../platform/read.js';
 import { foundRun } from './found-run.js';
@@ -43,7 +44,7 @@ export function exportCommand(program: Command): void {
 
 async function textOf(run: string | undefined, options: Options, source: Reader): Promise<string> {
   const { chain, revision: wanted, heads } = options;
-  if (chain !== undefined) return source.chain(chain);
+  if (chain !== undefined) return seenChain(chain, await source.chain(chain));
   if (heads === true) return source.heads();
   if (run === undefined) return `${JSON.stringify(await source.keys())}\n`;
   const view = await foundRun(source, run);
@@ -55,6 +56,13 @@ async function textOf(run: string | undefined, options: Options, source: Reader)
       'see that an audit worker runs, with a signing key',
     );
   return bundle;
+}
+
+/** One answer for a tenant that nobody has and for one that this login does not see. */
+function seenChain(tenant: string, text: string): string {
+  const { receipts } = JSON.parse(text) as ReceiptChain;
+  if (receipts.length > 0) return text;
+  throw new RokError('chain_unknown', `no chain of receipts of \`${tenant}\``, 'see the tenants with `rok run list`');
 }
 
 function revision(text: string): number {

@@ -25,6 +25,7 @@ type OpenedRow = {
   readonly remaining_ms: number;
   readonly grace_ms: number;
   readonly opening: Opening | null;
+  readonly arguments_salt: string | null;
 };
 
 export async function readOpened(sql: Sql, uuid: string, agents: ReadonlyMap<string, Agent>): Promise<Opened> {
@@ -34,7 +35,9 @@ export async function readOpened(sql: Sql, uuid: string, agents: ReadonlyMap<str
       ceil(extract(epoch FROM c.run_deadline - clock_timestamp()) * 1000)::float8 AS remaining_ms,
       (extract(epoch FROM c.finalize_due - c.run_deadline) * 1000)::float8 AS grace_ms,
       (SELECT jsonb_build_object('digest', o.digest, 'nonce', o.nonce, 'tokens', o.token_count)
-        FROM decide.openings o WHERE o.run_id = r.run_id) AS opening
+        FROM decide.openings o WHERE o.run_id = r.run_id) AS opening,
+      (SELECT encode(sha256(convert_to('rok.own-arguments.v1' || q.nonce, 'UTF8')), 'hex')
+        FROM decide.requests q WHERE q.run_id = r.run_id AND r.kind = 'own') AS arguments_salt
     FROM decide.runs r JOIN audit.v_contracts c USING (run_id)
     JOIN LATERAL (SELECT body FROM decide.decisions WHERE run_id = r.run_id AND kind = 'run.start' ORDER BY attempt DESC LIMIT 1) d ON true
     WHERE r.run_id = $1`,
@@ -63,5 +66,6 @@ export async function readOpened(sql: Sql, uuid: string, agents: ReadonlyMap<str
     graceMs: Math.round(row.grace_ms),
     labels: row.labels,
     ...(row.opening === null ? {} : { opening: row.opening }),
+    ...(row.arguments_salt === null ? {} : { argumentsSalt: row.arguments_salt }),
   };
 }

@@ -3,7 +3,7 @@
  * cost, the snapshot, the checks, and what the ledger will be asked. Pure: it neither reads nor writes.
  */
 import { contextDigest } from '../domain/context.js';
-import { digestJson, DIGEST_TAGS } from '../domain/digest.js';
+import { settingsDigest } from '../domain/digest.js';
 import { RokError } from '../domain/errors.js';
 import type { Digest } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
@@ -37,7 +37,10 @@ export function soundAction(request: StepRequest): Digest {
   const { intent } = request;
   if (request.context !== undefined && contextDigest(request.context) !== intent.contextDigest)
     throw new RokError('usage', 'the context is not what the intent names');
-  if (request.arguments !== undefined && digestJson(DIGEST_TAGS.settings, request.arguments) !== intent.argumentsDigest)
+  if (
+    request.arguments !== undefined &&
+    settingsDigest(request.arguments, request.argumentsSalt) !== intent.argumentsDigest
+  )
     throw new RokError('usage', 'the arguments are not what the intent names');
   return actionDigest(intent);
 }

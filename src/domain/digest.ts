@@ -48,6 +48,12 @@ export const sha256Hex = (bytes: Uint8Array): Digest => bytesToHex(sha256(bytes)
 /** Digest of a value's canonical JSON. @throws CanonicalJsonError when it has none */
 export const digestJson = (tag: DigestTag, value: Json): Digest => digest(tag, canonicalJson(value));
 
+/** A model call's settings, or the arguments of a step of an own workflow: these under the run's salt, because they can be short. */
+export const settingsDigest = (value: Json, salt?: string): Digest =>
+  salt === undefined
+    ? digestJson(DIGEST_TAGS.settings, value)
+    : digest(DIGEST_TAGS.settings, salt, canonicalJson(value));
+
 function lengthPrefix(length: number): Uint8Array {
   const prefix = new Uint8Array(8);
   new DataView(prefix.buffer).setBigUint64(0, BigInt(length));

@@ -12,6 +12,7 @@ export const ERRORS = {
   policy_test_failed: { exit: 7, says: "a test of the policy set's own failed" },
   agent_unknown: { exit: 3, says: 'no agent of that name is configured' },
   run_unknown: { exit: 3, says: 'no run of that id' },
+  chain_unknown: { exit: 3, says: 'no receipts of that tenant are seen' },
   decision_unknown: { exit: 3, says: 'the run has no such decision' },
   hold_unknown: { exit: 3, says: 'the run has no such pending hold' },
   actor_refused: { exit: 4, says: 'the actor may not do this' },

@@ -5,7 +5,7 @@
  */
 import { actionDigest, type Intent } from '../domain/intent.js';
 import { NO_USAGE } from '../domain/attempt.js';
-import { digestJson, DIGEST_TAGS } from '../domain/digest.js';
+import { settingsDigest } from '../domain/digest.js';
 import { canonicalJson } from '../domain/canonical-json.js';
 import type { Json } from '../domain/json.js';
 import type { Sql } from '../domain/sql.js';
@@ -21,7 +21,7 @@ const OUTPUT_BYTES = 1_000_000;
 export async function begin({ redeem }: ExecuteDeps, input: BeginInput): Promise<Begun> {
   const intent: Intent = {
     ...input.intent,
-    argumentsDigest: digestJson(DIGEST_TAGS.settings, input.arguments),
+    argumentsDigest: settingsDigest(input.arguments, input.argumentsSalt),
   };
   const { run, nonce } = input;
   const { step, attempt } = intent;

@@ -32,6 +32,7 @@ export type Asking = {
   readonly turn: number;
   readonly context?: ContextRef;
   readonly arguments?: Json;
+  readonly argumentsSalt?: string;
   readonly onNoted?: () => void;
 };
 
@@ -188,6 +189,7 @@ export class GovernedRun {
       turn,
       ...(asking.context === undefined ? {} : { context: asking.context }),
       ...(asking.arguments === undefined ? {} : { arguments: asking.arguments }),
+      ...(asking.argumentsSalt === undefined ? {} : { argumentsSalt: asking.argumentsSalt }),
     };
     return this.turn.take(async () => {
       await this.trace.leaveOnePortion(this.#traceFirst);

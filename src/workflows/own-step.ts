@@ -2,7 +2,7 @@
 import { ApplicationFailure, isCancellation, uuid4 } from '@temporalio/workflow';
 import { NO_CONTEXT } from '../domain/context.js';
 import type { Reason } from '../domain/decision.js';
-import { digestJson, DIGEST_TAGS } from '../domain/digest.js';
+import { settingsDigest } from '../domain/digest.js';
 import type { Json, JsonObject } from '../domain/json.js';
 import type { GovernedRun, Permit } from './governed-state.js';
 import { executeSafely } from './hands.js';
@@ -23,15 +23,17 @@ export class StepDenied extends Error {
  * @throws whatever `work` throws, after the attempt was recorded as unknown
  */
 export async function ownStep<T extends Json>(run: GovernedRun, step: OwnStep, work: () => Promise<T>): Promise<T> {
+  const { argumentsSalt } = run.opened;
   const permitted = await run.permit({
     step: run.nextStep(),
     attempt: 1,
     turn: run.nextTurn(),
     arguments: step.arguments,
+    ...(argumentsSalt === undefined ? {} : { argumentsSalt }),
     draft: {
       kind: 'skill.call',
       target: `${step.name}@1`,
-      argumentsDigest: digestJson(DIGEST_TAGS.settings, step.arguments),
+      argumentsDigest: settingsDigest(step.arguments, argumentsSalt),
       contextDigest: NO_CONTEXT,
       access: step.access,
     },
@@ -47,7 +49,10 @@ async function perform<T extends Json>(
   work: () => Promise<T>,
 ): Promise<T> {
   const nonce = uuid4();
-  const begun = await executeSafely['execute.begin']({ run: run.run, intent, arguments: step.arguments, nonce });
+  const { argumentsSalt } = run.opened;
+  const salted = argumentsSalt === undefined ? {} : { argumentsSalt };
+  const begin = { run: run.run, intent, arguments: step.arguments, ...salted, nonce };
+  const begun = await executeSafely['execute.begin'](begin);
   if (!begun.redeemed)
     throw ApplicationFailure.nonRetryable(`the warrant was refused: ${begun.refusal}`, 'warrant_refused');
   const key = { run: run.run, step: intent.step, attempt: intent.attempt };

@@ -178,8 +178,9 @@ describe('through the command line', () => {
     expect(await run('run', 'show', theirs)).toMatchObject({ code: 3 });
     expect(await run('export', theirs, '--out', out)).toMatchObject({ code: 3 });
     expect(await run('run', 'list', '--tenant', 'globex', '--json')).toMatchObject({ code: 0, out: '' });
-    expect(await run('export', '--chain', 'globex', '--out', out)).toMatchObject({ code: 0 });
-    expect((JSON.parse(await readFile(out, 'utf8')) as { receipts: unknown[] }).receipts).toEqual([]);
+    expect(await run('export', '--chain', 'globex', '--out', out)).toMatchObject({ code: 3 });
+    expect(await run('export', '--chain', 'nobody', '--out', out)).toMatchObject({ code: 3 });
+    await expect(readFile(out, 'utf8')).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   it.each(['approve', 'reject', 'pause', 'resume', 'cancel', 'kill'] as const)('as an actor may not %s', (verb) => {

@@ -4,10 +4,13 @@ import { once } from 'node:events';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { settingsDigest } from '../../src/domain/digest.js';
 import { INIT_FILES } from '../../src/cli/init-files.js';
 import { loadSkills } from '../../src/cli/load-skills.js';
 import { createRig, repository, rok, run, type Rig } from '../cli/rig.js';
 import { temporaryFolder } from '../stack/servers.js';
+
+const INVOICE = { number: 'I-1', customer: 'Sample Cafe Chain', cents: 4200 };
 
 describe('examples/start-run.ts, on the project that `rok init` writes', () => {
   let rig: Rig;
@@ -71,5 +74,13 @@ describe('examples/own-workflow', () => {
       refused: ['I-2: invoices above 10000.00 are sent by a person'],
     });
     expect((await readdir(join(rig.folder, 'outbox'))).sort()).toEqual(['I-1.txt', 'I-3.txt']);
+    // Whoever reads decisions cannot try out what the arguments were.
+    const asked = await rig.stack.admin.query<{ arguments_digest: string; salt: string }>(
+      `SELECT d.arguments_digest, encode(sha256(convert_to('rok.own-arguments.v1' || q.nonce, 'UTF8')), 'hex') AS salt
+      FROM decide.decisions d JOIN decide.requests q USING (run_id) WHERE d.kind = 'skill.call' ORDER BY d.step`,
+    );
+    const { arguments_digest: first = '', salt } = asked[0] ?? {};
+    expect(first).toBe(settingsDigest(INVOICE, salt ?? ''));
+    expect(first).not.toBe(settingsDigest(INVOICE));
   }, 60_000);
 });

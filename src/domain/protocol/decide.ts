@@ -36,6 +36,8 @@ export type Opened = {
   readonly labels: Readonly<Record<string, string>>;
   /** The first context, where an execute worker has counted what the agent brings; else it is to be prepared. */
   readonly opening?: Opening;
+  /** Of an own workflow: under which its steps' arguments are named, so that nobody can try them out. */
+  readonly argumentsSalt?: string;
 };
 
 export type StepRequest = {
@@ -46,6 +48,7 @@ export type StepRequest = {
   readonly context?: ContextRef;
   /** Arguments of a step whose content is not in ROK's store (own workflows): must have `intent.argumentsDigest`. */
   readonly arguments?: Json;
+  readonly argumentsSalt?: string;
 };
 export type StepAnswer =
   | {

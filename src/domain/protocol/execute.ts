@@ -87,6 +87,7 @@ export type BeginInput = {
   readonly run: RunId;
   readonly intent: Intent;
   readonly arguments: JsonObject;
+  readonly argumentsSalt?: string;
   readonly nonce: string;
 };
 export type Begun = { readonly redeemed: boolean; readonly refusal: string };
