@@ -32,4 +32,12 @@ CREATE VIEW decide.v_histories AS SELECT * FROM decide.histories;
 CREATE VIEW decide.v_refused_histories AS SELECT * FROM decide.refused_histories;
 GRANT SELECT ON decide.v_histories, decide.v_refused_histories TO rok_audit, rok_audit_owner, rok_read;
 
+CREATE FUNCTION decide.is_history(p_run uuid, p_temporal_run text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = decide, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM decide.runs r WHERE r.run_id = p_run AND r.temporal_run_id = p_temporal_run)
+$$;
+COMMENT ON FUNCTION decide.is_history(uuid, text) IS
+  'Whether an execution is the run''s history. Called by the executors, who read no runs, before they write at the word of a workflow.';
+GRANT EXECUTE ON FUNCTION decide.is_history(uuid, text) TO rok_execute;
+
 RESET ROLE;

@@ -1,9 +1,11 @@
 /** The executing power's only hands: remote activities on `rok-execute`. Thin on purpose; what they do stands in src/execute. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { RokError } from '../domain/errors.js';
+import type { RunId } from '../domain/ids.js';
 import type { ExecuteActivities } from '../domain/protocol/execute.js';
 import { closeOut } from '../execute/close-out.js';
 import type { ExecuteDeps, InFlight } from '../execute/deps.js';
+import { requireHistory } from '../execute/history.js';
 import { begin, record } from '../execute/own-step.js';
 import { prepare, tell } from '../execute/prepare.js';
 import { executeStep } from '../execute/step.js';
@@ -19,6 +21,11 @@ export type ExecuteActivityDeps = ExecuteDeps & {
 
 export function createExecuteActivities(deps: ExecuteActivityDeps): ExecuteActivities {
   const current = deps.inFlight ?? ofTemporal;
+  const ofItsRun = <T>({ run }: { readonly run: RunId }, work: () => Promise<T>): Promise<T> =>
+    told(async () => {
+      await requireHistory(deps.database, run, Context.current().info.workflowExecution?.runId);
+      return work();
+    });
   return {
     'execute.prepare': (input) => told(() => prepare(deps, input)),
     'execute.step': async (input) => {
@@ -29,9 +36,9 @@ export function createExecuteActivities(deps: ExecuteActivityDeps): ExecuteActiv
       return answer;
     },
     'execute.tell': (input) => told(() => tell(deps, input)),
-    'execute.begin': (input) => told(() => begin(deps, input)),
-    'execute.record': (input) => told(() => record(deps, input)),
-    'execute.close_out': (input) => told(() => closeOut(deps, input)),
+    'execute.begin': (input) => ofItsRun(input, () => begin(deps, input)),
+    'execute.record': (input) => ofItsRun(input, () => record(deps, input)),
+    'execute.close_out': (input) => ofItsRun(input, () => closeOut(deps, input)),
   };
 }
 

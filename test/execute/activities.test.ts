@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { createExecuteActivities } from '../../src/activities/execute.js';
 import { uuidOf, type Digest } from '../../src/domain/ids.js';
 import { actionDigest, modelSettingsDigest, type Intent } from '../../src/domain/intent.js';
 import type { ModelProvider } from '../../src/execute/models/model-gateway.js';
-import type { prepareOnce, stepOnce } from './one-activity.js';
+import type { beginOnce, closeOutOnce, prepareOnce, recordOnce, stepOnce } from './one-activity.js';
 import { createRig, inFlight, refundDesk, type Rig } from './rig.js';
 
 let rig: Rig;
@@ -118,6 +119,58 @@ describe('the activities of the executing power, on Temporal', () => {
         },
       },
     });
+  });
+});
+
+describe('a workflow that is not the history of a run', () => {
+  it('begins, records and closes out nothing for it', async () => {
+    const run = await rig.openRun();
+    const intent: Intent = {
+      step: 1,
+      attempt: 1,
+      kind: 'skill.call',
+      target: 'invoices.send@1',
+      argumentsDigest: 'a'.repeat(64) as Digest,
+      contextDigest: 'b'.repeat(64) as Digest,
+      access: 'write',
+    };
+    await rig.allow(run, intent);
+    const succeeded = { status: 'succeeded', output: { sent: true } } as const;
+    const closing = {
+      run,
+      tenant: 'acme',
+      agent: agent.name,
+      outcome: 'failed',
+      decision: null,
+      lastStep: 1,
+      detail: '',
+    } as const;
+    const tried = [
+      client.workflow.execute<typeof beginOnce>('beginOnce', {
+        ...start,
+        workflowId: randomUUID(),
+        args: [{ run, intent, arguments: {}, nonce: randomUUID() }],
+      }),
+      client.workflow.execute<typeof recordOnce>('recordOnce', {
+        ...start,
+        workflowId: randomUUID(),
+        args: [{ run, step: 1, attempt: 1, ended: succeeded }],
+      }),
+      client.workflow.execute<typeof closeOutOnce>('closeOutOnce', {
+        ...start,
+        workflowId: randomUUID(),
+        args: [closing],
+      }),
+    ];
+    for (const one of tried)
+      await expect(one).rejects.toMatchObject({ cause: { cause: { type: 'not_this_history' } } });
+    const [written] = await rig.stack.admin.query(
+      `SELECT (SELECT count(*)::int FROM execute.attempts WHERE run_id = $1) AS attempts,
+        (SELECT count(*)::int FROM execute.results WHERE run_id = $1) AS results,
+        (SELECT count(*)::int FROM execute.incident_occurrences WHERE run_id = $1) AS incidents`,
+      [uuidOf(run)],
+    );
+    expect(written).toEqual({ attempts: 0, results: 0, incidents: 0 });
   });
 });
 

@@ -185,6 +185,7 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'audit.same_person(uuid,uuid)': ['rok_audit'],
   'decide.accounts_of(uuid)': ['rok_decide'],
   'decide.halts_over(text,text)': ['rok_decide'],
+  'decide.is_history(uuid,text)': ['rok_execute'],
   'decide.person_of(text,jsonb)': ['rok_decide'],
   'decide.policy_set_in_force(text)': ['rok_decide'],
   'decide.raise_budget(uuid,text,text)': ['rok_decide'],

@@ -1,6 +1,7 @@
 /** The refusals that matter, each really tried by the login that must not; and the rows afterwards as they were. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import type { Sql } from '../../src/domain/sql.js';
 import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
 import { logins, type Login } from '../../src/platform/login.js';
 import { actionOf, createLedgerRig, openRun, redeem, reserve, type LedgerRig } from '../decide/ledger-rig.js';
@@ -227,4 +228,47 @@ it('what was refused is refused for its right and not for its form: the owner ma
 it('a warrant of one run does not begin an attempt of another', async () => {
   const other = await openRun(rig.decide, randomUUID());
   expect(await redeem(rig.execute, other, 2, { digest: actionOf(2) })).toBe('no_warrant');
+});
+
+describe('what the table of compromised workers says that one can, and how it shows', () => {
+  const inTransaction = async (login: Login, work: (sql: Sql) => Promise<void>): Promise<void> => {
+    const undo = new Error('undone');
+    const tried = databases.get(login)?.transaction(async (sql) => {
+      await work(sql);
+      throw undo;
+    });
+    await expect(tried).rejects.toBe(undo);
+  };
+
+  it('execute says later that what it acknowledged failed: an ack of its own name and of that time, and of no other domain', async () => {
+    await inTransaction('execute', async (sql) => {
+      const late = `SELECT audit.ack($1, 'policies', 'evaluate_policy', 'failed', '{"at": "late"}') > clock_timestamp() - interval '1 minute' AS now`;
+      expect(await sql.query(late, [run])).toEqual([{ now: true }]);
+    });
+    await expect(
+      databases.get('execute')?.query(ackBy('orchestrator').replaceAll(':run', `'${run}'`)),
+    ).rejects.toMatchObject({
+      code: '42501',
+    });
+  });
+
+  it('audit reports a workflow closed: a row that stays, and the run is as it was until the deciders decide', async () => {
+    await inTransaction('audit', async (sql) => {
+      await sql.query(`INSERT INTO audit.orphans (run_id, status) VALUES ($1, 'TERMINATED')`, [run]);
+      expect(await sql.query('SELECT phase FROM decide.v_runs WHERE run_id = $1', [run])).toEqual([
+        { phase: 'EXECUTING' },
+      ]);
+    });
+    await expect(databases.get('audit')?.query('DELETE FROM audit.orphans')).rejects.toMatchObject({ code: '42501' });
+  });
+
+  it('execute does not learn whose history a run is, but for one execution that it names', async () => {
+    await inTransaction('execute', async (sql) => {
+      const mine = 'SELECT decide.is_history($1, $2) AS mine';
+      expect(await sql.query(mine, [run, 'another'])).toEqual([{ mine: false }]);
+    });
+    await expect(databases.get('execute')?.query('SELECT FROM decide.histories')).rejects.toMatchObject({
+      code: '42501',
+    });
+  });
 });
