@@ -70,6 +70,25 @@ describe('the client', () => {
     const byRunId = await client.get(result.run);
     expect(byRunId.workflowId).toBe(run.workflowId);
     expect(await codeOf(byRunId.pause({ actor: alice }))).toBe('run_closed');
+
+    // Temporal forgets what is closed; the database knows the id for good.
+    await client.temporal.workflowService.deleteWorkflowExecution({
+      namespace: client.temporal.options.namespace,
+      workflowExecution: { workflowId: run.workflowId },
+    });
+    await eventually(async () =>
+      (await codeOf(client.temporal.workflow.getHandle(run.workflowId).describe())) === 'no error' ? null : true,
+    );
+    const later = await client.start({ ...spec, id: 'once' });
+    expect([later.started, (await later.run.status())?.run]).toEqual([false, result.run]);
+    expect(await codeOf(client.start({ ...spec, id: 'once', input: 'something else' }))).toBe('id_conflict');
+    // A program without ROK's client is told by the run itself.
+    const bare = client.temporal.workflow.execute('governedRun', {
+      taskQueue: 'rok-control',
+      workflowId: run.workflowId,
+      args: [{ ...spec, id: 'once', input: 'something else' }],
+    });
+    await expect(bare).rejects.toMatchObject({ cause: { cause: { type: 'id_conflict' } } });
   }, 60_000);
 
   it('pauses, resumes and cancels as the requester, and is told when it may not', async () => {
