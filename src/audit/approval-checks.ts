@@ -147,7 +147,7 @@ export async function checkApproval(
     if (lies.length > 0) return forged(`it says otherwise about: ${lies.join(', ')}`);
     const person = signedPerson(payload.iss ?? '', payload.sub ?? '', keys.issuers);
     return person === null
-      ? forged('its issuer is none whose assertions count')
+      ? notYet(act, 'its issuer is none whose assertions count')
       : { ok: true, detail: 'verified', person };
   } catch (error) {
     // A key set that cannot be fetched is no verdict about the assertion.
