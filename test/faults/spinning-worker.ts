@@ -1,0 +1,19 @@
+/** A control worker whose governed runs work for seconds in one task; otherwise as src/worker.ts starts it. */
+import { fileURLToPath } from 'node:url';
+import { loadConfig } from '../../src/platform/config.js';
+import { createLogger } from '../../src/platform/logging.js';
+import { installRuntime } from '../../src/platform/temporal-worker.js';
+import { temporalSettings } from '../../src/platform/temporal.js';
+import { startWorkers } from '../../src/workers/start.js';
+
+const config = loadConfig();
+const log = createLogger({ level: config.logLevel });
+installRuntime({ logger: log });
+await startWorkers(['control'], {
+  config,
+  temporal: temporalSettings(),
+  log,
+  sweepMs: 1_000,
+  extensions: { workflowsPath: fileURLToPath(new URL('spinning-workflows.ts', import.meta.url)) },
+});
+log.info('workers started');
