@@ -131,11 +131,16 @@ const ACTS = {
 /** What the requester never does for its own run, whatever its roles. */
 const FOUR_EYES: readonly ActorAct[] = ['approval.grant', 'budget.raise'];
 
+const FOUR_EYES_SAY = {
+  requester: 'who asked for the run does not answer for it',
+  perhaps: 'who may have asked for the run does not answer for it',
+} as const satisfies Record<Exclude<RequesterStanding, 'another'>, string>;
+
 /** Null when the actor may; else why not. */
 export function refusal(actor: Actor, { verb, requester, authority }: Asked): Reason | null {
   const act = ACTS[verb];
   if (requester !== null && requester !== 'another' && FOUR_EYES.includes(act))
-    return refused(actor.name, verb, 'access.four_eyes', 'who asked for the run does not answer for it');
+    return refused(actor.name, verb, 'access.four_eyes', FOUR_EYES_SAY[requester]);
   const lacks = grants.lacks(actor, { act, requester, ...(authority === undefined ? {} : { authority }) });
   return lacks === null ? null : refused(actor.name, verb, `grants/${act}`, lacks);
 }
