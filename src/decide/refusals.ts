@@ -23,7 +23,7 @@ export async function countRefusal(
     FROM decide.refusals k WHERE k.run_id = $1
     ON CONFLICT (run_id, equal) DO UPDATE SET last_update_id = EXCLUDED.last_update_id,
       last_reason = EXCLUDED.last_reason, times = r.times + (r.last_update_id <> EXCLUDED.last_update_id)::int
-    RETURNING times = 1 AND equal <> 'others' AND first_at = last_at AS keep`,
+    RETURNING times = 1 AND equal <> 'others' AS keep`,
     [uuidOf(run), equal, updateId, reason, MOST_KEPT],
   );
   return row?.keep === true;
