@@ -64,6 +64,7 @@ const settlementOf = (step: number): Settlement => ({
   micros: `${100 + (step % 50)}`,
   tokens: 100,
   calls: 1,
+  output: 10,
   cost_usd: '0.0001',
 });
 
@@ -136,7 +137,7 @@ async function redeemed(redeem: Redeem, { run, intent, ask }: Step): Promise<voi
     actionDigest: ask.actionDigest,
     nonce: randomUUID(),
   });
-  if (answer !== 'ok') throw new Error(`redeem said ${answer ?? 'nothing'}`);
+  if (answer?.answer !== 'ok') throw new Error(`redeem said ${answer?.answer ?? 'nothing'}`);
 }
 
 process.once('message', (job: LedgerJob) => {

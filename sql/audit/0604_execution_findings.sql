@@ -84,11 +84,13 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
     FROM odd t JOIN decide.v_runs r ON r.run_id = t.run_id
     WHERE t.status = 'unknown' OR (t.status IS NULL AND r.phase IN ('COMPLETED', 'FAILED'))) u
   UNION ALL
-  -- Of a model that costs nothing, more tokens than were granted are all that shows.
+  -- Of a model that costs nothing, more tokens than were granted are all that shows. An answer is held against its own limit
+  -- and a prompt against its own bound: what one left over does not excuse the other.
   SELECT w.run_id, 'OVERRUN', true, 'step ' || w.step || ' attempt ' || w.attempt,
          concat_ws(' and ', nullif(w.over_micros, 0) || ' micro-USD', nullif(m.tokens, 0) || ' tokens') || ' above the grant'
   FROM unnest(p_runs) AS p (run_id) JOIN decide.v_reservations w ON w.run_id = p.run_id
-  CROSS JOIN LATERAL (SELECT greatest(w.tokens - w.bound_tokens, 0) AS tokens) m
+  CROSS JOIN LATERAL (SELECT greatest(w.tokens - w.bound_tokens, w.output_tokens - w.granted_output,
+    w.tokens - w.output_tokens - (w.bound_tokens - w.granted_output), 0) AS tokens) m
   WHERE w.over_micros > 0 OR m.tokens > 0
   UNION ALL
   SELECT m.run_id, 'MISMATCH', true, 'outcome', m.detail

@@ -15,6 +15,8 @@ CREATE TABLE decide.reservations (
   price_key text,
   bound_tokens bigint NOT NULL DEFAULT 0,
   bound_micros bigint NOT NULL DEFAULT 0,
+  -- Of bound_tokens, what the provider may answer with: the limit that it is told. NULL of what is no model call.
+  granted_output rok.amount,
   -- What is set aside, and where: it settles there, whatever window is open by then. Each account has its entry in the
   -- journal, whose foreign key says that there is such an account.
   accounts bigint[] NOT NULL DEFAULT '{}',
@@ -26,6 +28,8 @@ CREATE TABLE decide.reservations (
   -- What was taken above the bound. Of usage that cannot be counted, only that it was above: 1.
   over_micros rok.amount,
   tokens rok.amount,
+  -- Of these tokens, what was the answer; NULL where nobody said.
+  output_tokens rok.amount,
   -- Exact, before it was rounded up to micro-USD.
   cost_usd numeric CHECK (cost_usd >= 0),
   PRIMARY KEY (run_id, step, attempt),
@@ -40,15 +44,17 @@ CREATE TABLE decide.reservations (
 ) WITH (fillfactor = 70);
 -- Both columns, so that it is taken before the primary key even by a plan that was made while the table was small.
 CREATE INDEX reservations_open ON decide.reservations (run_id, closed_at) WHERE closed_at IS NULL;
--- Asked at every step: whether a provider took more than it was granted. Of a model that costs nothing only the tokens say so.
-CREATE INDEX reservations_over ON decide.reservations (run_id) WHERE over_micros > 0 OR tokens > bound_tokens;
+-- Asked at every step: whether a provider took more than it was granted. Of a model that costs nothing only the tokens say so;
+-- an answer is held against its own limit, and a prompt against its own bound: what one left over does not excuse the other.
+CREATE INDEX reservations_over ON decide.reservations (run_id) WHERE over_micros > 0 OR tokens > bound_tokens
+  OR output_tokens > granted_output OR tokens - output_tokens > bound_tokens - granted_output;
 
 -- Written by decide.settle_and_reserve and decide.redeem only.
 GRANT SELECT ON decide.reservations TO rok_decide;
 
 CREATE VIEW decide.v_reservations AS
   SELECT run_id, step, attempt, turn, state, action_digest, not_after, nonce, price_key, bound_tokens, bound_micros,
-         issued_at, redeemed_at, closed_at, spent_micros, over_micros, tokens, cost_usd
+         issued_at, redeemed_at, closed_at, spent_micros, over_micros, tokens, cost_usd, granted_output, output_tokens
   FROM decide.reservations;
 -- A row here is a bug: an account's reserved is not what its open reservations set aside.
 CREATE VIEW decide.v_set_aside_drift AS

@@ -17,8 +17,8 @@ COMMENT ON FUNCTION decide.approval_is_used_up(uuid, integer, text) IS 'Asked by
 -- Redeem inserts the attempt in its own transaction; the executor's login cannot.
 -- Of several runs at once, so that a statement and a commit serve them all. p_asks: [{run, step, attempt, action_digest, nonce}],
 -- one to a run. A run that somebody else holds is answered `busy` instead of waited for, so that nobody waits for a stranger's
--- run; so is one that is not there.
-CREATE FUNCTION decide.redeem_together(p_asks jsonb) RETURNS TABLE (place integer, answer text)
+-- run; so is one that is not there. With `ok` goes the output limit that was granted: what the provider is told comes from here.
+CREATE FUNCTION decide.redeem_together(p_asks jsonb) RETURNS TABLE (place integer, answer text, granted_output bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp
 -- Its plans, those of the foreign keys too, may be made while the tables are small: a step's cost must not grow.
 SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -31,7 +31,7 @@ BEGIN
   -- A statement of its own: it sees what was committed before the locks were had.
   RETURN QUERY
   WITH said AS MATERIALIZED (
-    SELECT k.*, w.place AS warrant, CASE
+    SELECT k.*, w.place AS warrant, w.granted_output, CASE
       WHEN r.run_id IS NULL THEN 'busy'
       WHEN w.place IS NULL THEN 'no_warrant'
       WHEN r.phase <> 'EXECUTING' THEN 'run_not_executing'
@@ -46,7 +46,7 @@ BEGIN
     FROM ROWS FROM (jsonb_to_recordset(p_asks) AS (run uuid, step integer, attempt integer, action_digest text, nonce uuid))
       WITH ORDINALITY AS k (run, step, attempt, action_digest, nonce, ask)
     LEFT JOIN LATERAL (SELECT r.* FROM decide.runs r WHERE r.run_id = k.run AND r.run_id = ANY (locked) OFFSET 0) r ON true
-    LEFT JOIN LATERAL (SELECT w.ctid AS place, w.state, w.nonce, w.action_digest, w.not_after FROM decide.reservations w
+    LEFT JOIN LATERAL (SELECT w.ctid AS place, w.state, w.nonce, w.action_digest, w.not_after, w.granted_output FROM decide.reservations w
       WHERE w.run_id = r.run_id AND w.step = k.step AND w.attempt = k.attempt OFFSET 0) w ON true
   ), moved AS (
     UPDATE decide.reservations w SET state = 'redeemed', nonce = s.nonce, redeemed_at = clock_timestamp()
@@ -60,7 +60,8 @@ BEGIN
       WHERE h.run_id = s.run AND h.step = s.step AND h.action_digest = s.action_digest AND h.resolution = 'approved' OFFSET 0) h
     WHERE s.answer = 'redeem'
   )
-  SELECT s.ask::integer, CASE s.answer WHEN 'redeem' THEN 'ok' ELSE s.answer END FROM said s;
+  SELECT s.ask::integer, CASE s.answer WHEN 'redeem' THEN 'ok' ELSE s.answer END,
+    CASE WHEN s.answer IN ('redeem', 'ok') THEN s.granted_output::bigint END FROM said s;
 END $$;
 COMMENT ON FUNCTION decide.redeem_together(jsonb) IS
   'Called by rok_execute: turns issued warrants into the one attempt that each allows, or says why not.';
@@ -68,12 +69,16 @@ GRANT EXECUTE ON FUNCTION decide.redeem_together(jsonb) TO rok_execute;
 
 -- As redeem_together for one, waiting for its run.
 CREATE FUNCTION decide.redeem(p_run uuid, p_step integer, p_attempt integer, p_action_digest text, p_nonce uuid)
-RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
+RETURNS TABLE (answer text, granted_output bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = decide, pg_temp AS $$
 BEGIN
   PERFORM FROM decide.runs r WHERE r.run_id = p_run FOR NO KEY UPDATE;
-  IF NOT FOUND THEN RETURN 'no_warrant'; END IF;
-  RETURN (SELECT t.answer FROM decide.redeem_together(jsonb_build_array(jsonb_build_object(
-    'run', p_run, 'step', p_step, 'attempt', p_attempt, 'action_digest', p_action_digest, 'nonce', p_nonce))) t);
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'no_warrant', NULL::bigint;
+    RETURN;
+  END IF;
+  RETURN QUERY SELECT t.answer, t.granted_output FROM decide.redeem_together(jsonb_build_array(jsonb_build_object(
+    'run', p_run, 'step', p_step, 'attempt', p_attempt, 'action_digest', p_action_digest, 'nonce', p_nonce))) t;
 END $$;
 COMMENT ON FUNCTION decide.redeem(uuid, integer, integer, text, uuid) IS
   'Called by rok_execute: turns an issued warrant into the one attempt it allows, or says why not.';

@@ -1,7 +1,8 @@
 -- The one place where balances move. Settles what is over and reserves what comes next, under one ordered lock pass.
 SET ROLE rok_decide_owner;
 
--- p_settlements: [{step, attempt, state, micros, tokens, calls, cost_usd}]. What cannot be counted (missing, negative, a
+-- p_settlements: [{step, attempt, state, micros, tokens, calls, output, cost_usd}]; `output` is the part of `tokens` that was
+-- the answer, or NULL. What cannot be counted (missing, negative, a
 -- fraction, beyond all sense) is a forfeit that is marked as taken above its bound, never an exception: a run that could not
 -- settle could not end. What was closed before, or is not known, has no effect, and the count says so.
 -- p_reserve: {step, attempt, turn, action_digest, not_after, enforced, price_key, base_micros, per_token_num, per_token_den,
@@ -31,9 +32,10 @@ BEGIN
   WITH item AS (
     SELECT DISTINCT ON (s.step, s.attempt) s.*,
       s.state = 'settled' AND NOT coalesce(decide.countable(s.micros) AND decide.countable(s.tokens)
-        AND decide.countable(s.calls) AND s.cost_usd >= 0 AND s.cost_usd < 'Infinity', false) AS unsound
+        AND decide.countable(s.calls) AND coalesce(decide.countable(s.output) AND s.output <= s.tokens, true)
+        AND s.cost_usd >= 0 AND s.cost_usd < 'Infinity', false) AS unsound
     FROM jsonb_to_recordset(p_settlements)
-      AS s(step integer, attempt integer, state text, micros numeric, tokens numeric, calls numeric, cost_usd numeric)
+      AS s(step integer, attempt integer, state text, micros numeric, tokens numeric, calls numeric, output numeric, cost_usd numeric)
     ORDER BY s.step, s.attempt
   ), closed AS (
     UPDATE decide.reservations w SET
@@ -44,6 +46,7 @@ BEGIN
       over_micros = CASE WHEN i.unsound THEN 1 WHEN i.state = 'settled' THEN greatest(i.micros - w.bound_micros, 0) ELSE 0 END,
       tokens = CASE WHEN i.state = 'released' THEN 0 WHEN i.unsound OR i.state = 'forfeited' THEN w.bound_tokens
         ELSE i.tokens END,
+      output_tokens = CASE WHEN i.state = 'settled' AND NOT i.unsound THEN i.output END,
       cost_usd = CASE WHEN i.state = 'settled' AND NOT i.unsound THEN i.cost_usd END
     FROM (SELECT item.*, o.place FROM item CROSS JOIN LATERAL (SELECT o.ctid AS place FROM decide.reservations o
       WHERE o.run_id = p_run AND o.step = item.step AND o.attempt = item.attempt OFFSET 0) o) i
@@ -110,8 +113,9 @@ BEGIN
     WHERE a.account_id = ANY (mine)
   ), made AS (
     INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, price_key, bound_tokens,
-      bound_micros, accounts, amounts)
+      bound_micros, granted_output, accounts, amounts)
     SELECT p_run, b.step, b.attempt, b.turn, 'issued', b.action_digest, b.not_after, b.price_key, b.tokens, b.micros,
+      CASE WHEN b.asked_output IS NOT NULL THEN b.output END,
       coalesce(t.accounts, '{}'), coalesce(t.amounts, '{}')
     FROM bound b CROSS JOIN (SELECT array_agg(t.account_id) AS accounts, array_agg(t.amount) AS amounts FROM take t) t
   ), entries AS (

@@ -2,7 +2,7 @@
 -- account's lock is then needed once for all of them.
 SET ROLE rok_decide_owner;
 
--- p_settlements: [{run, step, attempt, state, micros, tokens, calls, cost_usd}], p_asks: [{run, step, attempt, turn,
+-- p_settlements: [{run, step, attempt, state, micros, tokens, calls, output, cost_usd}], p_asks: [{run, step, attempt, turn,
 -- action_digest, not_after, price_key, base_micros, per_token_num, per_token_den, input_tokens, asked_output, micros, tokens}],
 -- enforced all of them, one to a run; both as in settle_and_reserve. `micros` and `tokens` are the full grant's bound.
 -- What is over is settled first; then all that is asked for fits into every account at once, below the cap and below the warning,
@@ -41,9 +41,10 @@ BEGIN
   WITH item AS (
     SELECT DISTINCT ON (s.run, s.step, s.attempt) s.*,
       s.state = 'settled' AND NOT coalesce(decide.countable(s.micros) AND decide.countable(s.tokens)
-        AND decide.countable(s.calls) AND s.cost_usd >= 0 AND s.cost_usd < 'Infinity', false) AS unsound
+        AND decide.countable(s.calls) AND coalesce(decide.countable(s.output) AND s.output <= s.tokens, true)
+        AND s.cost_usd >= 0 AND s.cost_usd < 'Infinity', false) AS unsound
     FROM jsonb_to_recordset(p_settlements) AS s(run uuid, step integer, attempt integer, state text, micros numeric,
-      tokens numeric, calls numeric, cost_usd numeric)
+      tokens numeric, calls numeric, output numeric, cost_usd numeric)
     ORDER BY s.run, s.step, s.attempt
   ), closed AS (
     UPDATE decide.reservations w SET
@@ -54,6 +55,7 @@ BEGIN
       over_micros = CASE WHEN i.unsound THEN 1 WHEN i.state = 'settled' THEN greatest(i.micros - w.bound_micros, 0) ELSE 0 END,
       tokens = CASE WHEN i.state = 'released' THEN 0 WHEN i.unsound OR i.state = 'forfeited' THEN w.bound_tokens
         ELSE i.tokens END,
+      output_tokens = CASE WHEN i.state = 'settled' AND NOT i.unsound THEN i.output END,
       cost_usd = CASE WHEN i.state = 'settled' AND NOT i.unsound THEN i.cost_usd END
     FROM (SELECT item.*, o.place FROM item CROSS JOIN LATERAL (SELECT o.ctid AS place FROM decide.reservations o
       WHERE o.run_id = item.run AND o.step = item.step AND o.attempt = item.attempt OFFSET 0) o) i
@@ -101,8 +103,8 @@ BEGIN
       FROM now n WHERE n.taken IS NOT NULL), true) AS fits
   ), made AS (
     INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, price_key, bound_tokens,
-      bound_micros, accounts, amounts)
-    SELECT k.run, k.step, k.attempt, k.turn, 'issued', k.action_digest, k.not_after, k.price_key, k.tokens, k.micros,
+      bound_micros, granted_output, accounts, amounts)
+    SELECT k.run, k.step, k.attempt, k.turn, 'issued', k.action_digest, k.not_after, k.price_key, k.tokens, k.micros, k.asked_output,
       coalesce(t.accounts, '{}'), coalesce(t.amounts, '{}')
     FROM ask k LEFT JOIN (SELECT t.place, array_agg(t.account_id) AS accounts, array_agg(t.amount) AS amounts
       FROM take t GROUP BY t.place) t ON t.place = k.place

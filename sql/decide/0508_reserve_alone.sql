@@ -36,9 +36,10 @@ BEGIN
 
   WITH item AS (
     SELECT s.*, o.place, s.state = 'settled' AND NOT coalesce(decide.countable(s.micros) AND decide.countable(s.tokens)
-        AND decide.countable(s.calls) AND s.cost_usd >= 0 AND s.cost_usd < 'Infinity', false) AS unsound
+        AND decide.countable(s.calls) AND coalesce(decide.countable(s.output) AND s.output <= s.tokens, true)
+        AND s.cost_usd >= 0 AND s.cost_usd < 'Infinity', false) AS unsound
     FROM jsonb_to_recordset(p_settlements)
-      AS s(step integer, attempt integer, state text, micros numeric, tokens numeric, calls numeric, cost_usd numeric)
+      AS s(step integer, attempt integer, state text, micros numeric, tokens numeric, calls numeric, output numeric, cost_usd numeric)
     CROSS JOIN LATERAL (SELECT o.ctid AS place FROM decide.reservations o
       WHERE o.run_id = p_run AND o.step = s.step AND o.attempt = s.attempt OFFSET 0) o
   ), closed AS (
@@ -50,6 +51,7 @@ BEGIN
       over_micros = CASE WHEN i.unsound THEN 1 WHEN i.state = 'settled' THEN greatest(i.micros - w.bound_micros, 0) ELSE 0 END,
       tokens = CASE WHEN i.state = 'released' THEN 0 WHEN i.unsound OR i.state = 'forfeited' THEN w.bound_tokens
         ELSE i.tokens END,
+      output_tokens = CASE WHEN i.state = 'settled' AND NOT i.unsound THEN i.output END,
       cost_usd = CASE WHEN i.state = 'settled' AND NOT i.unsound THEN i.cost_usd END
     FROM item i
     WHERE w.ctid = i.place
@@ -86,9 +88,9 @@ BEGIN
     FROM now n
   ), made AS (
     INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, price_key, bound_tokens,
-      bound_micros, accounts, amounts)
+      bound_micros, granted_output, accounts, amounts)
     SELECT p_run, p_step, p_attempt, p_turn, 'issued', p_action_digest, p_not_after, p_price_key, p_tokens, p_micros,
-      coalesce(array_agg(n.account_id), '{}'), coalesce(array_agg(n.taken), '{}')
+      p_asked_output, coalesce(array_agg(n.account_id), '{}'), coalesce(array_agg(n.taken), '{}')
     FROM now n WHERE n.taken IS NOT NULL
   ), entries AS (
     INSERT INTO decide.journal (account_id, run_id, step, attempt, op, reserved, spent, over)

@@ -15,7 +15,8 @@ CREATE TABLE execute.contents (
   kind rok.content_kind NOT NULL,
   bytes bytea NOT NULL,
   byte_count integer NOT NULL CHECK (byte_count = octet_length(bytes)),
-  -- An upper bound on the tokens any tokenizer makes of it; for now one per byte.
+  -- An upper bound on the tokens any tokenizer makes of it; one per byte, and what a template
+  -- puts around a message.
   token_count rok.whole NOT NULL,
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (run_id, digest)

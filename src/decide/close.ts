@@ -158,10 +158,11 @@ export async function finalize(
 
 async function settleAll(sql: Sql, deciders: Deciders, run: RunId, known: readonly OpenWarrant[]): Promise<void> {
   const open = (await fence(sql, run, known)) ? await openWarrants(sql, run) : known;
+  const prices = await deciders.tables.read(sql, open);
   await settleAndReserve(
     sql,
     run,
-    open.map((warrant) => settlementOf(deciders.prices, warrant)),
+    open.map((warrant) => settlementOf(prices, warrant)),
     null,
   );
 }

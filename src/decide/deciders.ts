@@ -5,6 +5,7 @@ import type { ClaimVerifier } from './access.js';
 import type { Policies } from './cedar.js';
 import type { PolicySets } from './policies/in-force.js';
 import type { PolicyChecker } from './policy-checker.js';
+import type { PriceTables } from './price-tables.js';
 import type { PriceTable } from './prices.js';
 
 export type Deciders = {
@@ -13,6 +14,8 @@ export type Deciders = {
   /** Published sets; `checker` and `policies` are of the deployed one. */
   readonly sets: PolicySets;
   readonly prices: PriceTable;
+  /** Those by which earlier decisions are settled. */
+  readonly tables: PriceTables;
   readonly agents: ReadonlyMap<string, Agent>;
   /** The worker's profile; a tenant's own goes before it. */
   readonly profile: Profile;

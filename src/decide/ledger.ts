@@ -4,6 +4,7 @@ import { uuidOf, type Digest, type Iso8601, type RunId } from '../domain/ids.js'
 import type { Intent } from '../domain/intent.js';
 import type { Sql } from '../domain/sql.js';
 import { costOf, dearest, type PriceTable } from './prices.js';
+import type { PricesNamed } from './price-tables.js';
 import type { OpenWarrant } from './run-row.js';
 import type { LedgerAnswer, RateEnforcement, RateFacts, Snapshot } from './snapshot.js';
 
@@ -47,19 +48,24 @@ export type Settlement = {
   readonly micros: string;
   readonly tokens: number;
   readonly calls: number;
+  /** Of the tokens, the answer; null where there is none. */
+  readonly output: number | null;
   readonly cost_usd: string;
 };
 
-/** The attempt's rows are the truth: issued → released, with a result → settled from it, without → forfeited. */
-export function settlementOf(prices: PriceTable, warrant: OpenWarrant): Settlement {
+/**
+ * The attempt's rows are the truth: issued → released, with a result → settled from it, without → forfeited. What it cost is
+ * said by the prices that its decision named.
+ */
+export function settlementOf(prices: PricesNamed, warrant: OpenWarrant): Settlement {
   const at = { step: warrant.step, attempt: warrant.attempt };
-  const nothing = { micros: '0', tokens: 0, calls: 0, cost_usd: '0' };
+  const nothing = { micros: '0', tokens: 0, calls: 0, output: null, cost_usd: '0' };
   if (warrant.state === 'issued') return { ...at, ...nothing, state: 'released' };
   const { result } = warrant;
   if (result === null || result.status === 'unknown') return { ...at, ...nothing, state: 'forfeited' };
   if (result.status === 'failed') return { ...at, ...nothing, state: 'settled' };
   if (warrant.kind !== 'model.call') return { ...at, ...nothing, calls: 1, state: 'settled' };
-  const price = warrant.price_key === null ? null : prices.priceOf(warrant.price_key);
+  const price = warrant.price_key === null ? null : (prices(warrant.price_table)?.priceOf(warrant.price_key) ?? null);
   // Nobody said how much it was, or the table has lost the price it was bounded by: the bound.
   if (!result.usage_reported || (warrant.price_key !== null && price === null))
     return {
@@ -68,6 +74,7 @@ export function settlementOf(prices: PriceTable, warrant: OpenWarrant): Settleme
       micros: warrant.bound_micros,
       tokens: warrant.bound_tokens,
       calls: 1,
+      output: warrant.granted_output,
       cost_usd: decimalText({ num: BigInt(warrant.bound_micros), den: 1_000_000n }),
     };
   const use = {
@@ -84,14 +91,23 @@ export function settlementOf(prices: PriceTable, warrant: OpenWarrant): Settleme
     micros: wholeMicros(cost).toString(),
     tokens: use.inputTokens + use.outputTokens,
     calls: 1,
+    output: use.outputTokens,
     cost_usd: decimalText(cost),
   };
 }
 
-/** Above the bound means that the provider did not keep to the limit it was given. */
-export const tookMore = (warrant: OpenWarrant, settlement: Settlement | undefined): boolean =>
-  settlement?.state === 'settled' &&
-  (BigInt(settlement.micros) > BigInt(warrant.bound_micros) || settlement.tokens > warrant.bound_tokens);
+/**
+ * The provider did not keep to the limit it was given, or counted more of a prompt than can be. The answer is held against
+ * its own limit and the prompt against its own bound, whatever the other left over: as the facts of a later step
+ * (decide.reservations_over) and the audit say it.
+ */
+export function tookMore(warrant: OpenWarrant, settlement: Settlement | undefined): boolean {
+  if (settlement?.state !== 'settled') return false;
+  const { micros, tokens, output } = settlement;
+  if (BigInt(micros) > BigInt(warrant.bound_micros) || tokens > warrant.bound_tokens) return true;
+  const granted = warrant.granted_output;
+  return output !== null && granted !== null && (output > granted || tokens - output > warrant.bound_tokens - granted);
+}
 
 export type ReserveAsk = {
   readonly step: number;

@@ -10,6 +10,7 @@ import type { Profile } from '../domain/profiles.js';
 import type { RequestDigests } from '../domain/request-identity.js';
 import type { RunSpec } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
+import { tokenUpperBound } from '../domain/tokens.js';
 import type { Caller } from './caller.js';
 import type { RunKind } from './open-identity.js';
 import { personText } from './persons.js';
@@ -119,7 +120,7 @@ export function insertOpening(sql: Sql, uuid: string, agent: Agent, spec: RunSpe
     uuid,
     openingDigest(facts.nonce, agent.digest, input),
     facts.nonce,
-    facts.prelude + Buffer.byteLength(input, 'utf8'),
+    facts.prelude + tokenUpperBound(Buffer.byteLength(input, 'utf8')),
   ]);
 }
 

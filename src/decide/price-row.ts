@@ -64,6 +64,12 @@ export function readPriceRow(key: string, row: unknown): PriceRow {
   }
 }
 
+/** A price as a table stores it: by `name@above`, the costs as they were written. */
+export function priceFromCosts(key: string, texts: Costs): Price {
+  const costs: Found = new Map(Object.entries(texts).map(([name, text]) => [name, { text, cost: rational(text) }]));
+  return { key, perRequest: costs.get(`${PER_REQUEST}@0`)?.cost ?? ZERO, tiers: tiersOf(costs) };
+}
+
 type Found = Map<string, { readonly text: string; readonly cost: Rational }>;
 
 function addCost(costs: Found, name: string, value: unknown, from?: number): void {

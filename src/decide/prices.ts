@@ -6,7 +6,7 @@ import { canonicalJson } from '../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../domain/digest.js';
 import type { Digest } from '../domain/ids.js';
 import { add, max, times, ZERO, type Rational } from '../domain/money.js';
-import { readPriceRow, type Price, type Tier } from './price-row.js';
+import { priceFromCosts, readPriceRow, type Price, type Tier } from './price-row.js';
 
 export type PriceTable = {
   readonly digest: Digest;
@@ -41,10 +41,11 @@ export function createPriceTable(rows: Readonly<Record<string, unknown>>): Price
     }
     prices.set(key, read.price);
     used[key] = read.costs;
-    // LiteLLM names some models without their provider; ROK always with it.
+    // LiteLLM names some models without their provider; ROK always with it. The price keeps the key of its row, which is what
+    // the stored table has.
     const provider = (row as { readonly litellm_provider?: unknown }).litellm_provider;
     if (typeof provider === 'string' && !key.startsWith(`${provider}/`) && !(`${provider}/${key}` in rows))
-      prices.set(`${provider}/${key}`, { ...read.price, key: `${provider}/${key}` });
+      prices.set(`${provider}/${key}`, read.price);
   }
   const body = canonicalJson(used);
   return {
@@ -53,6 +54,14 @@ export function createPriceTable(rows: Readonly<Record<string, unknown>>): Price
     priceOf: (model) => prices.get(model) ?? null,
     refused,
   };
+}
+
+/** A table that was stored: its body as it was hashed. Null where it is not what its digest says. */
+export function readPriceTable(named: Digest, body: string): PriceTable | null {
+  if (digest(DIGEST_TAGS.priceTable, body) !== named) return null;
+  const rows = JSON.parse(body) as Readonly<Record<string, Readonly<Record<string, string>>>>;
+  const prices = new Map(Object.entries(rows).map(([key, costs]) => [key, priceFromCosts(key, costs)]));
+  return { digest: named, body, priceOf: (model) => prices.get(model) ?? null, refused: new Map() };
 }
 
 /** The whole call is priced by the tier that its prompt falls into. */

@@ -40,6 +40,10 @@ export type OpenWarrant = {
   readonly price_key: string | null;
   readonly bound_micros: string;
   readonly bound_tokens: number;
+  /** Of bound_tokens, the output limit; null of what is no model call. */
+  readonly granted_output: number | null;
+  /** The table that its decision named, by which it is settled. */
+  readonly price_table: Digest;
   readonly target: string;
   readonly kind: string;
   readonly result: null | {
@@ -128,12 +132,13 @@ export class NotThisHistory extends Error {
  */
 export const OPEN_WARRANTS = `SELECT coalesce(jsonb_agg(jsonb_build_object(
     'step', w.step, 'attempt', w.attempt, 'turn', w.turn, 'state', w.state, 'price_key', w.price_key,
-    'bound_micros', w.bound_micros::text, 'bound_tokens', w.bound_tokens, 'target', d.target, 'kind', d.kind,
+    'bound_micros', w.bound_micros::text, 'bound_tokens', w.bound_tokens, 'granted_output', w.granted_output,
+    'price_table', d.price_table_digest, 'target', d.target, 'kind', d.kind,
     'result', CASE WHEN t.status IS NULL THEN NULL ELSE jsonb_build_object('status', t.status,
       'input_tokens', t.input_tokens, 'output_tokens', t.output_tokens, 'cached_tokens', t.cached_tokens, 'reasoning_tokens', t.reasoning_tokens,
       'usage_reported', t.usage_reported) END)), '[]')
   FROM decide.reservations w
-  CROSS JOIN LATERAL (SELECT d.target, d.kind FROM decide.decisions d
+  CROSS JOIN LATERAL (SELECT d.target, d.kind, d.price_table_digest FROM decide.decisions d
     WHERE d.run_id = w.run_id AND d.step = w.step AND d.attempt = w.attempt OFFSET 0) d
   LEFT JOIN LATERAL (SELECT * FROM execute.v_results t
     WHERE t.run_id = w.run_id AND t.step = w.step AND t.attempt = w.attempt OFFSET 0) t ON true

@@ -124,7 +124,8 @@ const textFor = (brings: Brings): string =>
   `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
     EXISTS (SELECT FROM decide.halts_over(r.tenant, r.agent)) AS halted,
     EXISTS (SELECT FROM decide.reservations w WHERE w.run_id = r.run_id
-      AND (w.over_micros > 0 OR w.tokens > w.bound_tokens)) AS overran,
+      AND (w.over_micros > 0 OR w.tokens > w.bound_tokens OR w.output_tokens > w.granted_output
+        OR w.tokens - w.output_tokens > w.bound_tokens - w.granted_output)) AS overran,
     (${OPEN_WARRANTS}) AS open,
     (SELECT jsonb_build_object('action_digest', d.action_digest, 'body', d.body, 'policy_set_digest', d.policy_set_digest,
         'price_table_digest', d.price_table_digest, 'snapshot_digest', d.snapshot_digest)

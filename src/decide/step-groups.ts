@@ -152,7 +152,10 @@ function weighPlain(
   const over = overNow(facts.open, request);
   // Would have to be fenced first.
   if (over.some((warrant) => warrant.state === 'redeemed' && warrant.result === null)) return null;
-  const { ask, ...weighed } = weigh(deciders, request, action, row, facts, over, foreseen);
+  // Would have to be read first.
+  const prices = deciders.tables.atHand(over);
+  if (prices === null) return null;
+  const { ask, ...weighed } = weigh(deciders, request, action, row, facts, { warrants: over, prices }, foreseen);
   if (ask?.enforced !== true || !isWorthForetelling(weighed.before.budget, ask)) return null;
   return { ...weighed, ask };
 }

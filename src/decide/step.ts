@@ -33,7 +33,8 @@ export async function decideStep(sql: Sql, given: Deciders, caller: Caller, requ
   if (facts.existing !== null) return { kind: 'conflict', nextAttempt: await voidAndCount(sql, deciders, request) };
 
   const over = overNow(facts.open, request);
-  const settling = (await fence(sql, run, over)) ? overNow(await openWarrants(sql, run), request) : over;
+  const warrants = (await fence(sql, run, over)) ? overNow(await openWarrants(sql, run), request) : over;
+  const settling = { warrants, prices: await deciders.tables.read(sql, warrants) };
   const weighed = weigh(deciders, request, action, row, facts, settling);
   const { answer, snapshot } = await ruled(sql, deciders, request, weighed);
   const written = writeDecision(sql, decisionOf(deciders, request, weighed, row, answer, snapshot));
@@ -81,10 +82,11 @@ async function voidAndCount(sql: Sql, deciders: Deciders, request: StepRequest):
   const own = (await openWarrants(sql, request.run)).filter(
     (warrant) => warrant.step === request.intent.step && warrant.state === 'issued',
   );
+  const prices = await deciders.tables.read(sql, own);
   await settleAndReserve(
     sql,
     request.run,
-    own.map((warrant) => settlementOf(deciders.prices, warrant)),
+    own.map((warrant) => settlementOf(prices, warrant)),
     null,
   );
   const [next] = await sql.query<{ next: number }>(

@@ -12,6 +12,7 @@ import { countOf } from '../domain/limits.js';
 import type { Phase } from '../domain/phases.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import type { StepRequest } from '../domain/protocol/decide.js';
+import { templateTokens } from '../domain/tokens.js';
 import type { Ruling } from '../domain/decision.js';
 import { skillName } from './checks/limits.js';
 import type { Deciders } from './deciders.js';
@@ -19,6 +20,7 @@ import type { Foreseen } from './cedar.js';
 import type { DecisionRow } from './decision-row.js';
 import { boundFor, settlementOf, tookMore, type ReserveAsk, type Settlement } from './ledger.js';
 import type { Answer } from './policy-checker.js';
+import type { PricesNamed } from './price-tables.js';
 import { runFacts, type OpenWarrant, type RunRow } from './run-row.js';
 import { agentFacts, type Counters, type Snapshot } from './snapshot.js';
 import { NOTHING_READ, type StepFacts, type StepQuestion } from './step-facts.js';
@@ -67,20 +69,24 @@ export const overNow = (open: readonly OpenWarrant[], { turn, intent }: StepRequ
 
 export const needsWarrant = ({ kind }: Intent): boolean => kind === 'model.call' || kind === 'skill.call';
 
+/** What is over, and the prices that its decisions named. */
+export type Settling = { readonly warrants: readonly OpenWarrant[]; readonly prices: PricesNamed };
+
 export function weigh(
   deciders: Deciders,
   request: StepRequest,
   action: Digest,
   row: RunRow,
   facts: StepFacts,
-  settling: readonly OpenWarrant[],
+  settling: Settling,
   foreseen: Foreseen | null = null,
 ): Weighed {
   const { intent } = request;
-  const settlements = settling.map((warrant) => settlementOf(deciders.prices, warrant));
+  const { warrants, prices } = settling;
+  const settlements = warrants.map((warrant) => settlementOf(prices, warrant));
   const before: Snapshot = {
-    ...snapshotOf(deciders, request, row, facts, countSuccesses(row.counters, settling)),
-    overrun: facts.overran || settling.some((warrant, at) => tookMore(warrant, settlements[at])),
+    ...snapshotOf(deciders, request, row, facts, countSuccesses(row.counters, warrants)),
+    overrun: facts.overran || warrants.some((warrant, at) => tookMore(warrant, settlements[at])),
   };
   const first = deciders.checker.check(intent, before, foreseen);
   if (first.ruling.effect !== 'allow' || !needsWarrant(intent))
@@ -161,7 +167,7 @@ function snapshotOf(
     argumentsStored: request.arguments === undefined && facts.arguments !== null,
     inputTokens:
       intent.kind === 'model.call' && stored
-        ? Number(facts.base_tokens ?? '0') + Number(facts.added_tokens ?? '0')
+        ? Number(facts.base_tokens ?? '0') + Number(facts.added_tokens ?? '0') + templateTokens(intent.target)
         : null,
     overrun: facts.overran,
     priced: intent.kind === 'model.call' ? deciders.prices.priceOf(intent.target) !== null : null,

@@ -7,6 +7,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { RokError } from '../domain/errors.js';
 import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
+import { tokenUpperBound } from '../domain/tokens.js';
 
 export const CONTENT_KINDS = [
   'tools',
@@ -34,9 +35,6 @@ export function contentOf(salt: Uint8Array, kind: ContentKind, text: string): Co
 /** HMAC-SHA-256 under the salt over tag, kind and bytes; neither tag nor kind holds the NUL that ends it. */
 export const contentDigest = (salt: Uint8Array, kind: ContentKind, bytes: Uint8Array): Digest =>
   createHmac('sha256', salt).update(`${TAG}\0${kind}\0`).update(bytes).digest('hex') as Digest;
-
-/** No tokenizer makes more tokens than there are bytes; a closer bound may replace this one. */
-export const tokenUpperBound = (byteCount: number): number => byteCount;
 
 /** The run's salt, made by whoever asks first. */
 export async function makeSalt(sql: Sql, run: RunId): Promise<Uint8Array> {

@@ -1,6 +1,7 @@
 /**
  * One model call: the conversation is loaded and named again, the model asked under the warrant, the answer stored as the
- * conversation's next entry, and its skill calls checked. The grant leaves nothing to choose: model and limit stand in it.
+ * conversation's next entry, and its skill calls checked. The grant leaves nothing to choose: the model is bound by the
+ * warrant's digest, the output limit comes with its redemption.
  */
 import type { Agent } from '../domain/agent.js';
 import { RokError } from '../domain/errors.js';
@@ -22,7 +23,7 @@ type Prepared = {
   readonly intent: Intent;
   readonly conversation: Conversation;
   readonly salt: Uint8Array;
-  readonly maxOutputTokens: number;
+  readonly askedOutputTokens: number;
 };
 
 /** @throws RokError before anything was redeemed */
@@ -32,10 +33,12 @@ export async function modelStep(
   agent: Agent,
   inFlight: InFlight,
 ): Promise<StepResult> {
-  const { intent, conversation, salt, maxOutputTokens } = await prepared(deps, step, agent);
+  const { intent, conversation, salt, askedOutputTokens } = await prepared(deps, step, agent);
   const request = { run: step.run, intent, timeoutMs: MODEL_TIMEOUT_MS };
   return underWarrant(deps, request, inFlight, {
-    async run(token, signal) {
+    async run(token, signal, grantedOutput) {
+      // As the database has it: what came with the activity may say anything. What was asked for is bound by the warrant.
+      const maxOutputTokens = Math.min(grantedOutput ?? askedOutputTokens, askedOutputTokens);
       const asked = { ...conversation, maxOutputTokens, attempt: intent.attempt };
       const reply = await deps.registry.callModel(token, intent.target, asked, signal);
       return doneOf(reply, deps, agent, salt);
@@ -62,7 +65,7 @@ async function prepared({ database, registry }: ExecuteDeps, step: ExecuteStep, 
     intent: { ...step.intent, target, argumentsDigest: modelSettingsDigest(agent.digest), contextDigest },
     conversation,
     salt,
-    maxOutputTokens: Math.min(grant.outputTokens ?? askedOutputTokens, askedOutputTokens),
+    askedOutputTokens,
   };
 }
 

@@ -9,7 +9,8 @@ import { uuidOf, type RunId } from '../domain/ids.js';
 import { inputText, openingDigest } from '../domain/opening.js';
 import type { FirstInput } from '../domain/protocol/execute.js';
 import type { Database, Sql } from '../domain/sql.js';
-import { contentOf, makeSalt, putContents, tokenUpperBound, type Content } from './content-store.js';
+import { tokenUpperBound } from '../domain/tokens.js';
+import { contentOf, makeSalt, putContents, type Content } from './content-store.js';
 import { toolsText } from './conversation.js';
 import type { Registry } from './registry.js';
 
@@ -64,8 +65,8 @@ export async function storePreludes(sql: Sql, registry: Registry, agents: Iterab
   const counted = [...agents].flatMap((agent) => {
     try {
       const tools = toolsText(registry.schemas(agent.skills));
-      const bytes = Buffer.byteLength(tools, 'utf8') + Buffer.byteLength(agent.instructions, 'utf8');
-      return [{ digest: agent.digest, tokens: tokenUpperBound(bytes) }];
+      const tokens = [tools, agent.instructions].map((text) => tokenUpperBound(Buffer.byteLength(text, 'utf8')));
+      return [{ digest: agent.digest, tokens: tokens.reduce((sum, one) => sum + one, 0) }];
     } catch {
       return [];
     }

@@ -26,7 +26,7 @@ export async function begin({ redeem }: ExecuteDeps, input: BeginInput): Promise
   const { run, nonce } = input;
   const { step, attempt } = intent;
   const said = await redeem({ run, step, attempt, actionDigest: actionDigest(intent), nonce });
-  return { redeemed: said === 'ok', refusal: said ?? 'no answer' };
+  return { redeemed: said?.answer === 'ok', refusal: said?.answer ?? 'no answer' };
 }
 
 /** Writes how it ended; whoever wrote first stands. */

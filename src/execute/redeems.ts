@@ -18,11 +18,12 @@ export type RedeemAsk = {
   /** One for every try of one redeem. */
   readonly nonce: string;
 };
-/** `ok`, or why not. */
-export type Redeem = (ask: RedeemAsk) => Promise<string | undefined>;
+/** `ok`, or why not; with `ok` the output limit that was granted, of a model call. */
+export type RedeemAnswer = { readonly answer: string; readonly grantedOutput: number | null };
+export type Redeem = (ask: RedeemAsk) => Promise<RedeemAnswer | undefined>;
 
 export function openRedeems(database: Database): Redeem {
-  const inGroup = inGroups<RedeemAsk, string>({ ...BOUNDS, keyOf: ({ run }) => run }, async (asks, signal) => {
+  const inGroup = inGroups<RedeemAsk, RedeemAnswer>({ ...BOUNDS, keyOf: ({ run }) => run }, async (asks, signal) => {
     try {
       return await redeemTogether(database.until(signal), asks);
     } catch (error) {
@@ -34,16 +35,23 @@ export function openRedeems(database: Database): Redeem {
   });
   return async (ask) => {
     const said = await inGroup(ask);
-    return said === BUSY ? redeemAlone(database, ask) : said;
+    return said.answer === BUSY.answer ? redeemAlone(database, ask) : said;
   };
 }
 
 /** Somebody else has the run, and only who asks for it waits. */
-const BUSY = 'busy';
+const BUSY: RedeemAnswer = { answer: 'busy', grantedOutput: null };
 
-async function redeemTogether(sql: Sql, asks: readonly RedeemAsk[]): Promise<readonly string[]> {
-  const rows = await sql.query<{ place: number; answer: string }>(
-    'SELECT place, answer FROM decide.redeem_together($1)',
+type AnswerRow = { readonly answer: string; readonly granted_output: bigint | null };
+
+const told = ({ answer, granted_output: granted }: AnswerRow): RedeemAnswer => ({
+  answer,
+  grantedOutput: granted === null ? null : Number(granted),
+});
+
+async function redeemTogether(sql: Sql, asks: readonly RedeemAsk[]): Promise<readonly RedeemAnswer[]> {
+  const rows = await sql.query<AnswerRow & { readonly place: number }>(
+    'SELECT place, answer, granted_output FROM decide.redeem_together($1)',
     [
       JSON.stringify(
         asks.map((ask) => ({
@@ -56,16 +64,17 @@ async function redeemTogether(sql: Sql, asks: readonly RedeemAsk[]): Promise<rea
       ),
     ],
   );
-  return asks.map((_, at) => rows.find(({ place }) => place === at + 1)?.answer ?? BUSY);
+  const byPlace = new Map(rows.map((row) => [row.place, told(row)]));
+  return asks.map((_, at) => byPlace.get(at + 1) ?? BUSY);
 }
 
-async function redeemAlone(sql: Sql, ask: RedeemAsk): Promise<string | undefined> {
-  const [row] = await sql.query<{ answer: string }>('SELECT decide.redeem($1, $2, $3, $4, $5) AS answer', [
+async function redeemAlone(sql: Sql, ask: RedeemAsk): Promise<RedeemAnswer | undefined> {
+  const [row] = await sql.query<AnswerRow>('SELECT answer, granted_output FROM decide.redeem($1, $2, $3, $4, $5)', [
     uuidOf(ask.run),
     ask.step,
     ask.attempt,
     ask.actionDigest,
     ask.nonce,
   ]);
-  return row?.answer;
+  return row === undefined ? undefined : told(row);
 }

@@ -18,7 +18,8 @@ import { tryAgain } from './try-again.js';
 export type WarrantRequest = { readonly run: RunId; readonly intent: Intent; readonly timeoutMs: number };
 export type Done = Omit<Succeeded, 'status'> & { readonly contents: readonly Content[]; readonly model?: ModelAnswer };
 export type Call = {
-  run(token: Redeemed, signal: AbortSignal): Promise<Done>;
+  /** @param grantedOutput the output limit that redeem gave, of a model call */
+  run(token: Redeemed, signal: AbortSignal, grantedOutput: number | null): Promise<Done>;
   /** What an error of this kind of call means. */
   classify(error: unknown): Classified;
 };
@@ -32,9 +33,9 @@ export async function underWarrant(
   inFlight: InFlight,
   call: Call,
 ): Promise<StepResult> {
-  const refusal = await redeem(deps, request, inFlight.signal);
-  if (refusal !== null) return { result: refusal, resultDigest: null };
-  const { ended, contents, model } = await perform(deps, request, inFlight, call);
+  const warrant = await redeem(deps, request, inFlight.signal);
+  if (!warrant.redeemed) return { result: warrant.refusal, resultDigest: null };
+  const { ended, contents, model } = await perform(deps, request, inFlight, call, warrant.grantedOutput);
   const standing = await record(deps, request, ended, contents);
   if (standing === null) return { result: { status: 'unknown', cause: 'result not stored' }, resultDigest: null };
   return {
@@ -44,41 +45,53 @@ export async function underWarrant(
   };
 }
 
-/** Null: the warrant is ours. Anything else: nothing was called. */
-async function redeem(
-  deps: ExecuteDeps,
-  { run, intent }: WarrantRequest,
-  signal: AbortSignal,
-): Promise<StepResult['result'] | null> {
+type Warrant =
+  | { readonly redeemed: true; readonly grantedOutput: number | null }
+  /** Nothing was called. */
+  | { readonly redeemed: false; readonly refusal: StepResult['result'] };
+
+async function redeem(deps: ExecuteDeps, { run, intent }: WarrantRequest, signal: AbortSignal): Promise<Warrant> {
   // One nonce for every try of this redeem: the first commit's answer may be lost, and the second try must be let through.
   const nonce = randomUUID();
   const digest = actionDigest(intent);
   crash(deps, 'redeem.before');
   // Told to stop before anything began: the warrant stays unredeemed and is released.
-  if (signal.aborted) return { status: 'failed', code: 'warrant_refused' };
+  if (signal.aborted) return { redeemed: false, refusal: { status: 'failed', code: 'warrant_refused' } };
   const answer = await tryAgain(
     () => deps.redeem({ run, step: intent.step, attempt: intent.attempt, actionDigest: digest, nonce }),
     { tries: REDEEM_TRIES, signal },
   );
   crash(deps, 'redeem.after');
-  const said = answer.answered ? (answer.value ?? 'no answer') : 'unanswered';
-  if (said === 'ok') return null;
+  if (answer.answered && answer.value?.answer === 'ok')
+    return { redeemed: true, grantedOutput: answer.value.grantedOutput };
+  const said = answer.answered ? (answer.value?.answer ?? 'no answer') : 'unanswered';
   const { step, attempt } = intent;
   deps.log.warn(
     { run, step, attempt, refusal: said, ...(answer.answered ? {} : { why: causeOf(answer.error) }) },
     'warrant refused',
   );
-  if (answer.answered || answer.certain) return { status: 'failed', code: 'warrant_refused' };
-  return { status: 'unknown', cause: 'redeem unanswered' };
+  const certain = answer.answered || answer.certain;
+  return {
+    redeemed: false,
+    refusal: certain
+      ? { status: 'failed', code: 'warrant_refused' }
+      : { status: 'unknown', cause: 'redeem unanswered' },
+  };
 }
 
 type Performed = { readonly ended: Ended; readonly contents: readonly Content[]; readonly model?: ModelAnswer };
 
-async function perform(deps: ExecuteDeps, request: WarrantRequest, inFlight: InFlight, call: Call): Promise<Performed> {
+async function perform(
+  deps: ExecuteDeps,
+  request: WarrantRequest,
+  inFlight: InFlight,
+  call: Call,
+  grantedOutput: number | null,
+): Promise<Performed> {
   const signal = AbortSignal.any([inFlight.signal, AbortSignal.timeout(request.timeoutMs)]);
   try {
     crash(deps, 'call.before');
-    const { contents, model, ...done } = await untilAborted(signal, () => call.run(redeemed(), signal));
+    const { contents, model, ...done } = await untilAborted(signal, () => call.run(redeemed(), signal, grantedOutput));
     crash(deps, 'call.after');
     return { ended: { status: 'succeeded', ...done }, contents, ...(model === undefined ? {} : { model }) };
   } catch (error) {

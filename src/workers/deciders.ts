@@ -6,6 +6,7 @@ import { CUSTOM_CHECKS } from '../decide/checks/registry.js';
 import type { Deciders } from '../decide/deciders.js';
 import { createPolicyChecker } from '../decide/policy-checker.js';
 import { createPolicySets } from '../decide/policies/in-force.js';
+import { createPriceTables } from '../decide/price-tables.js';
 import { createPriceTable } from '../decide/prices.js';
 import { RokError } from '../domain/errors.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
@@ -52,11 +53,13 @@ export async function loadDeciders(setup: WorkerSetup): Promise<Deciders> {
           exitCode: 1,
         });
   const checks = [...CUSTOM_CHECKS, ...(extensions?.checks ?? [])];
+  const prices = createPriceTable(rows);
   const deployed = { policies, checker: createPolicyChecker(policies, checks) };
   return {
     ...deployed,
     sets: createPolicySets(deployed, checks),
-    prices: createPriceTable(rows),
+    prices,
+    tables: createPriceTables(prices),
     agents,
     profile: config.profile,
     verifyClaim: createClaimVerifier(keys?.keys ?? null, keys?.issuers ?? null),

@@ -116,7 +116,7 @@ async function attempted(stack: Stack, logins: Logins, uuid: string, step: numbe
     [uuid, step, attempt, ACTION],
   );
   const [redeemed] = await logins.execute.query<{ answer: string }>(
-    'SELECT decide.redeem($1, $2, $3, $4, $5) AS answer',
+    'SELECT answer FROM decide.redeem($1, $2, $3, $4, $5)',
     [uuid, step, attempt, ACTION, NONCE],
   );
   if (redeemed?.answer !== 'ok') throw new Error(`redeem answered ${redeemed?.answer ?? 'nothing'}`);

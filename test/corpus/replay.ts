@@ -3,6 +3,7 @@
  * what the skill has to answer at each step. Pure. Nothing is made easier than it was: prompts and observations have their
  * recorded lengths, and an answer that did not hold exactly one command is a malformed call.
  */
+import { templateTokens, tokenUpperBound } from '../../src/domain/tokens.js';
 import type { PriceRows, RecordedCall, Recording } from './recording.js';
 import { RECORDED_MODEL } from './recording.js';
 
@@ -94,9 +95,11 @@ function observedOf(calls: readonly RecordedCall[]): ReadonlyMap<number, Observe
 /** As many steps and calls as were recorded and not one more; money and tokens for them and for one bound on top. */
 function limitsOf({ steps, recorded_total_cost_usd: usd, task_chars: task }: Recording, prices: PriceRows) {
   const skillCalls = steps.slice(0, -1).filter((call) => commandsOf(call.content).length === 1).length;
+  // What ROK sets aside beside bytes for each message that a prompt has by the end.
+  const messages = tokenUpperBound(0) * 2 * (steps.length + skillCalls + 3);
   const bytes = steps.reduce(
     (sum, call) => sum + 4 * (call.content.length * 2 + call.observation_chars) + OVERHEAD_BYTES / steps.length,
-    4 * task + OVERHEAD_BYTES,
+    4 * task + OVERHEAD_BYTES + messages + templateTokens('any'),
   );
   const output = Math.max(...steps.map((call) => call.usage.completion_tokens));
   const used = steps.reduce((sum, call) => sum + call.usage.prompt_tokens + call.usage.completion_tokens, 0);

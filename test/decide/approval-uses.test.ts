@@ -38,7 +38,7 @@ const answerHold = async (run: RunId, caller: Caller, verb: 'approve' | 'reject'
   ).toMatchObject({ allowed: true });
 
 async function redeem(run: RunId, step: number, attempt: number, digest: Digest): Promise<string> {
-  const [row] = await rig.execute.query<{ answer: string }>('SELECT decide.redeem($1, $2, $3, $4, $5) AS answer', [
+  const [row] = await rig.execute.query<{ answer: string }>('SELECT answer FROM decide.redeem($1, $2, $3, $4, $5)', [
     uuidOf(run),
     step,
     attempt,

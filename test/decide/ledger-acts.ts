@@ -56,7 +56,7 @@ async function perform(sql: Sql, where: Where, act: Numbered): Promise<Said> {
   if (warrant === null) return 'no effect';
   const run = where.runs[warrant.run] ?? '';
   if (act.act === 'redeem') {
-    const [row] = await sql.query<{ answer: string }>('SELECT decide.redeem($1, $2, 1, $3, $4) AS answer', [
+    const [row] = await sql.query<{ answer: string }>('SELECT answer FROM decide.redeem($1, $2, 1, $3, $4)', [
       run,
       warrant.step,
       actionOf(warrant.step),

@@ -134,7 +134,7 @@ export async function redeem(
   step: number,
   ask: { readonly nonce?: string; readonly digest?: string } = {},
 ): Promise<string> {
-  const [row] = await execute.query<{ answer: string }>('SELECT decide.redeem($1, $2, 1, $3, $4) AS answer', [
+  const [row] = await execute.query<{ answer: string }>('SELECT answer FROM decide.redeem($1, $2, 1, $3, $4)', [
     run,
     step,
     ask.digest ?? actionOf(step),

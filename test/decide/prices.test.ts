@@ -166,6 +166,8 @@ const warrant = (changes: Partial<OpenWarrant>): OpenWarrant => ({
   price_key: 'openai/gpt-5',
   bound_micros: '5000',
   bound_tokens: 900,
+  granted_output: 400,
+  price_table: table.digest,
   target: 'openai/gpt-5',
   kind: 'model.call',
   result: {
@@ -216,7 +218,7 @@ describe('a settlement', () => {
       { state: 'settled', micros: '0', tokens: 0, calls: 1 },
     ],
   ] as const)('%s', (_name, changes, expected) => {
-    expect(settlementOf(table, warrant(changes as Partial<OpenWarrant>))).toMatchObject(expected);
+    expect(settlementOf(() => table, warrant(changes as Partial<OpenWarrant>))).toMatchObject(expected);
   });
 
   it('within its grant never costs more than its bound', () => {
@@ -239,7 +241,7 @@ describe('a settlement', () => {
             bound.baseMicros +
             ceilMicros({ num: bound.perToken.num * BigInt(used.output), den: bound.perToken.den * 1_000_000n });
           const settled = settlementOf(
-            table,
+            () => table,
             warrant({
               price_key: model,
               result: {

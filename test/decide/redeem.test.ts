@@ -52,7 +52,7 @@ describe('a warrant', () => {
 
   it('is refused without an action digest and without a nonce', async () => {
     const run = await warranted();
-    const ask = 'SELECT decide.redeem($1, 1, 1, $2, $3) AS answer';
+    const ask = 'SELECT answer FROM decide.redeem($1, 1, 1, $2, $3)';
     expect(await rig.execute.query(ask, [run, null, randomUUID()])).toEqual([{ answer: 'digest_mismatch' }]);
     await expect(rig.execute.query(ask, [run, actionOf(1), null])).rejects.toMatchObject({
       code: '23502',

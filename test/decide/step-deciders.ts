@@ -5,6 +5,7 @@ import { loadPolicies } from '../../src/decide/cedar.js';
 import type { Deciders } from '../../src/decide/deciders.js';
 import { createPolicyChecker } from '../../src/decide/policy-checker.js';
 import { createPolicySets } from '../../src/decide/policies/in-force.js';
+import { createPriceTables } from '../../src/decide/price-tables.js';
 import { createPriceTable } from '../../src/decide/prices.js';
 import { parseAgent } from '../../src/domain/agent.js';
 
@@ -30,11 +31,13 @@ export function decidersWith(agent: object = {}): Deciders {
     ...agent,
   });
   if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+  const prices = createPriceTable(PRICES);
   const deployed = { policies, checker: createPolicyChecker(policies, []) };
   return {
     ...deployed,
     sets: createPolicySets(deployed, []),
-    prices: createPriceTable(PRICES),
+    prices,
+    tables: createPriceTables(prices),
     agents: new Map([[parsed.agent.name, parsed.agent]]),
     profile: 'STANDARD',
     verifyClaim: createClaimVerifier(null),

@@ -41,7 +41,7 @@ const left = (sql: Sql, tenant: string, runs: readonly string[]) =>
       [tenant, runs],
     ),
     sql.query(
-      `SELECT run_id, step, attempt, state, price_key, bound_tokens, bound_micros, spent_micros, over_micros, tokens, cost_usd,
+      `SELECT run_id, step, attempt, state, price_key, bound_tokens, bound_micros, granted_output, output_tokens, spent_micros, over_micros, tokens, cost_usd,
         (SELECT array_agg(a ORDER BY a) FROM unnest(accounts, amounts) a) AS accounts
       FROM decide.reservations WHERE run_id = ANY ($1) ORDER BY 1, 2`,
       [runs],
@@ -64,6 +64,8 @@ const SETTLED = {
   before: fc.constantFrom('none' as const, 'issued' as const, 'redeemed' as const),
   used: fc.constantFrom('-1', '0', '3', '40', '60', '1.5', '1e300'),
   tokens: fc.integer({ min: 0, max: 200 }),
+  // Of the answer: none said, a part of the tokens, or more than there are.
+  answered: fc.constantFrom(null, 0, 3, 60, 250, -1),
   ends: fc.constantFrom('settled' as const, 'forfeited' as const),
 };
 const oneStep = fc.record({ ...SETTLED, output: fc.integer({ min: 1, max: 600 }) });
@@ -74,7 +76,7 @@ type OneStep = typeof oneStep extends fc.Arbitrary<infer T> ? T : never;
 async function settlementAt(
   run: string,
   step: number,
-  { before, used, tokens, ends }: Omit<OneStep, 'output'>,
+  { before, used, tokens, answered, ends }: Omit<OneStep, 'output'>,
 ): Promise<Settlement> {
   if (before !== 'none') await reserve(rig.decide, run, step, { micros: 50, inputTokens: 5, askedOutput: 5 });
   if (before === 'redeemed') expect(await redeem(rig.execute, run, step)).toBe('ok');
@@ -85,6 +87,7 @@ async function settlementAt(
     micros: before === 'issued' ? '0' : used,
     tokens,
     calls: 1,
+    output: answered,
     cost_usd: '0.000003',
   };
 }

@@ -48,7 +48,7 @@ describe('the content store', () => {
        JOIN execute.v_arguments a USING (run_id, digest) WHERE c.run_id = $1 AND c.digest = $2`,
       [uuidOf(run), content.digest],
     );
-    expect(decide).toEqual([{ kind: 'arguments', byte_count: 20, token_count: 20, arguments: '{"order":"ä\\u0000"}' }]);
+    expect(decide).toEqual([{ kind: 'arguments', byte_count: 20, token_count: 36, arguments: '{"order":"ä\\u0000"}' }]);
   });
 
   it('refuses content that is not there', async () => {
@@ -100,7 +100,10 @@ describe('a conversation', () => {
       'SELECT byte_count, token_count FROM execute.v_contexts WHERE run_id = $1 ORDER BY byte_count',
       [uuidOf(run)],
     );
-    expect(counts).toEqual([12n, 14n, 17n].map((count) => ({ byte_count: count, token_count: count })));
+    // A message costs more than its bytes: its template's words around it.
+    expect(counts).toEqual(
+      [12n, 14n, 17n].map((count, at) => ({ byte_count: count, token_count: count + BigInt(16 * (at + 2)) })),
+    );
   });
 
   it('is not stored on a base or with an entry that is not there', async () => {

@@ -116,6 +116,23 @@ describe('an OpenAI-compatible provider', () => {
     expect(reply.finishReason).toBe('length');
   });
 
+  it.each([
+    ['inside the completion, where the total is without it', 1_000, 300, 200, 1_300, [300, 200]],
+    ['beside it, where the total has all three', 1_000, 300, 200, 1_500, [500, 200]],
+    ['beside it, where it is more than the completion', 2_904, 8, 4_300, 7_212, [4_308, 4_300]],
+    ['the dearer way where there is no total', 1_000, 300, 200, null, [500, 200]],
+    ['the dearer way where the total agrees with neither', 1_000, 300, 200, 1_400, [500, 200]],
+    ['as the total says where nothing else tells of it', 1_000, 300, 0, 1_700, [700, 0]],
+    ['as nothing where there is none', 1_000, 300, 0, 1_300, [300, 0]],
+  ] as const)('counts reasoning %s', async (_, inputTokens, outputTokens, reasoningTokens, totalTokens, expected) => {
+    const provider = await serving({
+      content: 'x',
+      usage: { inputTokens, outputTokens, reasoningTokens, totalTokens },
+    });
+    const { usage } = await provider.call(request, live);
+    expect([usage.inputTokens, usage.outputTokens, usage.reasoningTokens]).toEqual([inputTokens, ...expected]);
+  });
+
   it.each<readonly [OpenAiAnswer, object]>([
     [
       { fault: 429, retryAfter: '3' },

@@ -18,6 +18,8 @@ export type OpenAiAnswer = {
     readonly outputTokens: number;
     readonly cachedInputTokens?: number;
     readonly reasoningTokens?: number;
+    /** Input and output unless it is told; null: left out. */
+    readonly totalTokens?: number | null;
   } | null;
   readonly finishReason?: string;
   readonly model?: string;
@@ -160,7 +162,7 @@ function completion(answer: OpenAiAnswer, body: OpenAiBody): object {
 const usageOf = (usage: NonNullable<OpenAiAnswer['usage']> = { inputTokens: 10, outputTokens: 5 }): object => ({
   prompt_tokens: usage.inputTokens,
   completion_tokens: usage.outputTokens,
-  total_tokens: usage.inputTokens + usage.outputTokens,
+  ...(usage.totalTokens === null ? {} : { total_tokens: usage.totalTokens ?? usage.inputTokens + usage.outputTokens }),
   prompt_tokens_details: { cached_tokens: usage.cachedInputTokens ?? 0 },
   completion_tokens_details: { reasoning_tokens: usage.reasoningTokens ?? 0 },
 });

@@ -105,6 +105,9 @@ async function openRun({ admin, urls }: Stack): Promise<RunId> {
   return run;
 }
 
+/** What every allowed model call is granted. */
+const GRANTED_OUTPUT = 100;
+
 async function allow({ admin }: Stack, run: RunId, intent: Intent, notAfter = '1 minute'): Promise<void> {
   const key = [uuidOf(run), intent.step, intent.attempt];
   await admin.query(
@@ -125,8 +128,8 @@ async function allow({ admin }: Stack, run: RunId, intent: Intent, notAfter = '1
     ],
   );
   await admin.query(
-    `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after)
-     VALUES ($1, $2, $3, 1, 'issued', $4, now() + $5::interval)`,
-    [...key, actionDigest(intent), notAfter],
+    `INSERT INTO decide.reservations (run_id, step, attempt, turn, state, action_digest, not_after, granted_output)
+     VALUES ($1, $2, $3, 1, 'issued', $4, now() + $5::interval, $6)`,
+    [...key, actionDigest(intent), notAfter, intent.kind === 'model.call' ? GRANTED_OUTPUT : null],
   );
 }

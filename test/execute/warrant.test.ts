@@ -55,6 +55,22 @@ describe('a call under its warrant', () => {
     expect(told?.text).toContain('n: Invalid input: expected int');
   });
 
+  it.each([
+    ['more', 4_000],
+    ['nothing', undefined],
+    ['less', 7],
+  ])(
+    'tells a model the limit that the database granted, where what came with the activity says %s',
+    async (_, says) => {
+      await rig.allow(on.run, on.modelIntent());
+      const step = on.stepOf(on.modelIntent());
+      const { outputTokens: _told, ...grant } = step.grant;
+      const forged = { ...step, grant: says === undefined ? grant : { ...grant, outputTokens: says } };
+      await executeStep(probeDeps(rig), forged, inFlight());
+      expect(seen.calls).toEqual(['model one 100']);
+    },
+  );
+
   it.each<readonly [string, (signal: AbortSignal) => Promise<unknown>, object]>([
     [
       'certainly nothing',

@@ -148,13 +148,30 @@ function usageOf(usage: Generated['usage']): Usage {
   const outputTokens = count(usage.raw?.['completion_tokens']);
   if (inputTokens === null || outputTokens === null)
     return { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, reasoningTokens: 0, reported: false };
+  const reasoning = count(usage.outputTokens.reasoning) ?? 0;
+  const output = answered({ inputTokens, outputTokens, reasoning, total: count(usage.raw?.['total_tokens']) });
   return {
     inputTokens,
-    outputTokens,
+    outputTokens: output,
     cachedInputTokens: Math.min(count(usage.inputTokens.cacheRead) ?? 0, inputTokens),
-    reasoningTokens: Math.min(count(usage.outputTokens.reasoning) ?? 0, outputTokens),
+    reasoningTokens: Math.min(reasoning, output),
     reported: true,
   };
+}
+
+/**
+ * Some servers count reasoning inside the completion, others beside it; only the total says which. Where it is absent or
+ * agrees with neither, the dearer reading: nobody is charged twice for long, and nothing is had for nothing.
+ */
+function answered(told: {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly reasoning: number;
+  readonly total: number | null;
+}): number {
+  const { inputTokens, outputTokens, reasoning, total } = told;
+  if (total === inputTokens + outputTokens) return outputTokens;
+  return Math.max(outputTokens + reasoning, (total ?? 0) - inputTokens);
 }
 
 const count = (value: unknown): number | null =>
