@@ -12,7 +12,7 @@ import { claimOf, type Act, type Acting } from './acting.js';
 import { RokError } from './domain/errors.js';
 import { isRunId, workflowIdOf, type Digest } from './domain/ids.js';
 import { isTerminal } from './domain/phases.js';
-import type { ActorVerb } from './domain/protocol/decide.js';
+import type { ActorVerb, Fate } from './domain/protocol/decide.js';
 import type { RunSpec } from './domain/run-spec.js';
 import { sendFinalize } from './finalizing.js';
 import {
@@ -51,7 +51,8 @@ export interface GovernedRunHandle {
   /** Waits for the end, however the run ends. */
   result(): Promise<RunResult>;
   pause(act: Act): Promise<Steered>;
-  resume(act: Act): Promise<Steered>;
+  /** `was`: where a call may or may not have been done, what who looked says of it. */
+  resume(act: Act & { readonly was?: Fate }): Promise<Steered>;
   cancel(act: Act): Promise<Steered>;
   /** Returns when the run has ended. */
   kill(act: Act): Promise<Steered>;
@@ -178,7 +179,7 @@ function handleOn(client: Client, workflowId: string, reader: () => Promise<Read
     watch: ({ signal, everyMs = POLL_MS } = {}) => changes(status, everyMs, signal),
     result: () => resultOf(handle, status),
     pause: steer('pause'),
-    resume: steer('resume'),
+    resume: ({ was, ...act }) => update(client, handle, 'resume', act, was === undefined ? {} : { was }),
     cancel: steer('cancel'),
     async kill(act) {
       const steered = await steer('kill')(act);
@@ -219,7 +220,7 @@ async function update(
   handle: WorkflowHandle,
   verb: ActorVerb,
   act: Act,
-  about: Held | Record<string, never>,
+  about: Held | { readonly was?: Fate },
 ): Promise<Steered> {
   const updateId = act.updateId ?? randomUUID();
   const purpose = {

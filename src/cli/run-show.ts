@@ -55,7 +55,7 @@ function holdOf({ hold, run }: RunView): readonly (readonly [string, string])[] 
     hold.reason === 'BUDGET'
       ? `rok budget raise ${run} --scope <scope> --unit <unit> --window <window> --from <cap> --to <cap> --reason <text> --as <name> --role approver:${hold.authority}`
       : hold.digest === null
-        ? `rok run resume ${run} --as <name> --role operator`
+        ? `rok run resume ${run} ${hold.reason === 'UNKNOWN_RESULT' ? '--was <done|not-done> ' : ''}--as <name> --role operator`
         : `rok approval approve ${run} --digest ${hold.digest} --as <name> --role approver:${hold.authority}`;
   return [
     ['held', `hold ${hold.hold}, ${hold.reason}: ${hold.what}`],

@@ -2,14 +2,15 @@
 import type { Command } from 'commander';
 import type { Act, GovernedRunHandle, Steered } from '../client.js';
 import { RokError } from '../domain/errors.js';
+import { FATES, type Fate } from '../domain/protocol/decide.js';
 import { actorOf, withActor, type ActorOptions } from './actor.js';
 import { inSession } from './session.js';
 
-type Options = ActorOptions & { readonly reason?: string; readonly yes?: boolean };
+type Options = ActorOptions & { readonly reason?: string; readonly yes?: boolean; readonly was?: string };
 
 const VERBS = {
   pause: 'hold the run before its next step',
-  resume: 'go on with a run that an actor paused',
+  resume: 'go on with a run that an actor paused, or that waits to hear whether a call was done',
   cancel: 'end the run in an orderly way',
   kill: 'end the run now; returns when it has ended',
   finalize: 'ask the run to close before its deadline; needs an assertion',
@@ -30,6 +31,7 @@ function steer(run: Command, verb: Verb): void {
     .argument('<run>', 'run id or workflow id')
     .description(VERBS[verb])
     .option('--reason <text>', 'why; kept with the act');
+  if (verb === 'resume') command.option('--was <fate>', 'done or not-done: what became of a call that nobody heard of');
   if (destructive) command.option('--yes', 'yes, end it');
   withActor(command).action((name: string, options: Options, self: Command) =>
     inSession(self, async ({ env, print, client }) => {
@@ -37,7 +39,11 @@ function steer(run: Command, verb: Verb): void {
         throw new RokError('usage', `\`rok run ${verb}\` ends the run for good`, 'add `--yes` and `--reason <text>`');
       const handle = await (await client()).get(name);
       const named = actorOf(options, env);
-      const act = { ...named, ...(options.reason === undefined ? {} : { reason: options.reason }) };
+      const act = {
+        ...named,
+        ...(options.reason === undefined ? {} : { reason: options.reason }),
+        ...fateIn(options),
+      };
       const steered = await steerBy(handle, verb, act);
       if (print.json) print.object({ run: name, verb, ...steered });
       else print.data(steered === null ? `${verb}: done` : `${verb}: done by ${steered.actor}`);
@@ -46,8 +52,20 @@ function steer(run: Command, verb: Verb): void {
   );
 }
 
+/** @throws RokError usage */
+function fateIn({ was }: Options): { readonly was?: Fate } {
+  if (was === undefined) return {};
+  const said = FATES.find((fate) => fate.replace('_', '-') === was);
+  if (said === undefined) throw new RokError('usage', '`--was` is `done` or `not-done`');
+  return { was: said };
+}
+
 /** Null for `finalize`, which is a signal: that it was allowed is all there is to say. */
-async function steerBy(handle: GovernedRunHandle, verb: Verb, act: Act): Promise<Steered | null> {
+async function steerBy(
+  handle: GovernedRunHandle,
+  verb: Verb,
+  act: Act & { readonly was?: Fate },
+): Promise<Steered | null> {
   if (verb !== 'finalize') return handle[verb](act);
   await handle.finalize('rok', act);
   return null;

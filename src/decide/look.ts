@@ -1,6 +1,6 @@
 /** What came beside the run and was allowed: its acts are told to the run's own history, which does them. Reads alone. */
 import { uuidOf } from '../domain/ids.js';
-import type { ActorVerb, HoldResolution, LookAnswer, LookRequest, SideAct } from '../domain/protocol/decide.js';
+import type { ActorVerb, Fate, HoldResolution, LookAnswer, LookRequest, SideAct } from '../domain/protocol/decide.js';
 import type { BudgetRaise } from '../domain/protocol/raise.js';
 import type { Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
@@ -16,6 +16,7 @@ type Row = {
   readonly hold: number | null;
   readonly resolution: HoldResolution | null;
   readonly given: number;
+  readonly was: Fate | null;
   readonly raise: BudgetRaise | null;
 };
 
@@ -23,7 +24,7 @@ type Row = {
 export async function look(sql: Sql, caller: Caller, { run, seen }: LookRequest): Promise<LookAnswer> {
   await lockRun(sql, run, caller);
   const rows = await sql.query<Row>(
-    `SELECT a.verb, a.update_id, a.actor, a.hold, h.resolution,
+    `SELECT a.verb, a.update_id, a.actor, a.hold, a.was, h.resolution,
       (SELECT count(*)::int FROM decide.acts v
         WHERE v.run_id = a.run_id AND v.hold = a.hold AND v.verb = 'approve' AND v.allowed) AS given,
       CASE WHEN r.run_id IS NOT NULL THEN jsonb_build_object('scope', r.scope, 'subject', r.subject, 'unit', r.unit,
@@ -42,11 +43,12 @@ export async function look(sql: Sql, caller: Caller, { run, seen }: LookRequest)
   };
 }
 
-const told = ({ verb, update_id: updateId, actor, hold, given, resolution, raise }: Row): SideAct => ({
+const told = ({ verb, update_id: updateId, actor, hold, given, was, resolution, raise }: Row): SideAct => ({
   verb,
   updateId,
   actor,
   ...(hold === null ? {} : { hold, given }),
   ...(resolution === null ? {} : { resolution }),
+  ...(was === null ? {} : { was }),
   ...(raise === null ? {} : { raise }),
 });

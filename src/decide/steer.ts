@@ -16,6 +16,7 @@ import type {
   NudgeAnswer,
   ResolveAnswer,
   ResolveRequest,
+  Fate,
 } from '../domain/protocol/decide.js';
 import { isMessageId } from '../domain/protocol/message.js';
 import { isActorClaim } from '../domain/run-spec.js';
@@ -42,6 +43,7 @@ type KnownAct = {
   readonly reason: string | null;
   readonly hold: number | null;
   readonly action_digest: string | null;
+  readonly was: Fate | null;
 };
 
 /** Who asks: the run's own history, or a workflow that carries an act beside it, which is named. */
@@ -59,11 +61,11 @@ export async function access(
   const digest = raising?.digest ?? request.digest;
   const row = 'history' in asking ? await lockRun(sql, request.run, asking.history) : await lockRow(sql, request.run);
   const [known] = await sql.query<KnownAct>(
-    'SELECT verb, actor, allowed, reason, hold, action_digest FROM decide.acts WHERE run_id = $1 AND update_id = $2',
+    'SELECT verb, actor, allowed, reason, hold, action_digest, was FROM decide.acts WHERE run_id = $1 AND update_id = $2',
     [uuidOf(request.run), request.updateId],
   );
   // An id that a signal carries is not kept apart from others by Temporal.
-  if (known !== undefined && (known.verb !== request.verb || (raising !== null && known.action_digest !== digest)))
+  if (known !== undefined && isAnother(known, request, raising === null ? null : (digest ?? null)))
     return no(known.actor, refused(known.actor, request.verb, 'access.update', 'the update id is of another act'));
   const hold = await holdMeant(sql, request, known);
   if (known !== undefined)
@@ -87,8 +89,8 @@ export async function access(
   if (why !== null && !(await countRefusal(sql, request, { actor: actor.name, reason: why.text })))
     return no(actor.name, why, true);
   const [written] = await sql.query<Pick<KnownAct, 'allowed' | 'reason' | 'hold'>>(
-    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason, person, carrier)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decide.person_of($13, $14), $15)
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, hold, action_digest, allowed, reason, person, carrier, was)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, decide.person_of($13, $14), $15, $16)
     RETURNING allowed, reason, hold`,
     [
       uuidOf(request.run),
@@ -106,6 +108,7 @@ export async function access(
       row.tenant,
       personText(actor.person, actor.name),
       'carrier' in asking ? asking.carrier : null,
+      request.verb === 'resume' ? (request.was ?? null) : null,
     ],
   );
   if (why !== null) return no(actor.name, why);
@@ -121,6 +124,10 @@ const no = (actor: string, reason: Reason, counted = false): AccessAnswer => ({
   reason,
   counted,
 });
+const isAnother = (known: KnownAct, request: AccessRequest, raise: string | null): boolean =>
+  known.verb !== request.verb ||
+  (raise !== null && known.action_digest !== raise) ||
+  (request.verb === 'resume' && known.was !== (request.was ?? null));
 
 /** A raise is for the hold that waits for one, if there is any; asked for again, for the one that it was for. */
 async function holdMeant(sql: Sql, request: AccessRequest, known: KnownAct | undefined): Promise<HoldRow | undefined> {
@@ -168,11 +175,15 @@ function stale(request: AccessRequest, row: RunRow, hold: HoldRow | undefined): 
   if (isTerminal(row.phase) || row.phase === 'FINALIZING') return 'the run admits nothing more';
   if (request.verb !== 'approve' && request.verb !== 'reject' && request.verb !== 'resume') return null;
   if (hold === undefined || hold.resolution !== null) return 'no such pending hold';
-  if (request.verb === 'resume')
-    return hold.reason === 'MANUAL' || hold.reason === 'UNKNOWN_RESULT'
-      ? null
-      : `a hold for ${hold.reason} is not resumed but approved or rejected`;
+  if (request.verb === 'resume') return notResumed(hold.reason, request.was);
   return request.digest === hold.action_digest ? null : 'the digest is not of the action that is held';
+}
+
+function notResumed(reason: string, was: Fate | undefined): string | null {
+  if (reason === 'UNKNOWN_RESULT')
+    return was === undefined ? 'nobody knows whether the call was done: say `done` or `not_done`' : null;
+  if (reason !== 'MANUAL') return `a hold for ${reason} is not resumed but approved or rejected`;
+  return was === undefined ? null : 'no call waits to be looked at';
 }
 
 async function allowed(

@@ -4,7 +4,7 @@
  */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import { ERRORS, type ErrorCode } from '../domain/errors.js';
-import type { AccessAnswer, ActorVerb, HoldResolution } from '../domain/protocol/decide.js';
+import type { AccessAnswer, ActorVerb, Fate, HoldResolution } from '../domain/protocol/decide.js';
 import { messageDigest } from '../domain/protocol/message.js';
 import type { BudgetRaise } from '../domain/protocol/raise.js';
 import type { GovernedRun } from './governed-state.js';
@@ -20,6 +20,7 @@ export type Act = {
   readonly hold?: number | undefined;
   readonly given?: number | undefined;
   readonly resolution?: HoldResolution | undefined;
+  readonly was?: Fate | undefined;
   readonly raise?: BudgetRaise | undefined;
 };
 
@@ -29,7 +30,7 @@ export const actEvent = (updateId: string): string => `act.${messageDigest(updat
 export async function acted(run: GovernedRun, verb: ActorVerb, value: unknown): Promise<Steered> {
   if (run.closing) throw refuse('run_closed', 'the run admits nothing more');
   const message = messageIn(verb, value);
-  const { updateId, raise } = message;
+  const { updateId, raise, was } = message;
   const hold = message.hold ?? (verb === 'resume' ? run.holding.current?.hold : undefined);
   const answer = await asked(() =>
     decide['decide.access']({ run: run.run, ...message, ...(hold === undefined ? {} : { hold }) }),
@@ -40,7 +41,7 @@ export async function acted(run: GovernedRun, verb: ActorVerb, value: unknown): 
   }
   const { actor, given, resolution, quorum } = answer;
   const about = answer.hold ?? hold;
-  takeEffect(run, { verb, updateId, actor, hold: about, given, resolution, raise }, answer.runDeadlineInMs);
+  takeEffect(run, { verb, updateId, actor, hold: about, given, resolution, was, raise }, answer.runDeadlineInMs);
   return {
     actor,
     ...(about === undefined ? {} : { hold: about }),
@@ -75,14 +76,16 @@ export function noteRefused(
 
 /** @param deadlineInMs where the act moved it */
 export function takeEffect(run: GovernedRun, act: Act, deadlineInMs?: number): void {
-  const { verb, actor, hold = 0, raise } = act;
+  const { verb, actor, hold = 0, was, raise } = act;
   const event = actEvent(act.updateId);
-  if (raise === undefined) run.trace.note('approval.given', event, { verb, actor, hold });
+  if (raise === undefined)
+    run.trace.note('approval.given', event, { verb, actor, hold, ...(was === undefined ? {} : { was }) });
   else {
     const { scope, subject, unit, window, from, to } = raise;
     run.trace.note('budget.raised', event, { actor, hold, scope, subject, unit, window, from, to });
     if (scope === 'run' && unit === 'usd_micros') run.capMicros = to;
   }
+  if (was !== undefined) run.fates.set(hold, { was, by: actor });
   if (act.hold !== undefined) run.holding.answered(act.hold, act.given, act.resolution);
   if (deadlineInMs !== undefined) run.deadlineIs(deadlineInMs);
   if (verb === 'pause') run.pauseAsked = actor;

@@ -9,13 +9,15 @@ import type { ErrorCode } from '../domain/errors.js';
 import type { Digest } from '../domain/ids.js';
 import type { FirstInput, ModelAnswer, StepResult } from '../domain/protocol/execute.js';
 import { RunEnded } from './ending.js';
-import type { Draft, GovernedRun, Permit } from './governed-state.js';
+import type { Draft, GovernedRun, Permit, SaidFate } from './governed-state.js';
 import { executeStep } from './hands.js';
 
 export type Done =
   | { readonly status: 'succeeded'; readonly contentDigest: Digest; readonly model?: ModelAnswer }
   | { readonly status: 'denied'; readonly reasons: readonly Reason[] }
-  | { readonly status: 'failed'; readonly code: ErrorCode };
+  | { readonly status: 'failed'; readonly code: ErrorCode }
+  /** Nobody heard whether it was done; what an operator who looked says of it, where one did. */
+  | { readonly status: 'unknown'; readonly said: SaidFate | null };
 
 export type Task = {
   readonly step: number;
@@ -62,8 +64,8 @@ export async function attemptUntilDone(run: GovernedRun, task: Task): Promise<Do
       return { status: 'succeeded', contentDigest: result.contentDigest, ...(model === undefined ? {} : { model }) };
     if (result.status === 'failed' && !AGAIN.includes(result.code)) return { status: 'failed', code: result.code };
     if (result.status === 'unknown' && !task.repeatable) {
-      await run.holdFor('UNKNOWN_RESULT', 'kernel', `${intent.target} may or may not have been done: ${result.cause}`);
-      return { status: 'failed', code: 'skill_failed' };
+      const what = `${intent.target} may or may not have been done: ${result.cause}`;
+      return { status: 'unknown', said: await run.holdFor('UNKNOWN_RESULT', 'kernel', what) };
     }
     if (tries >= MAX_TRIES)
       throw new RunEnded({ outcome: 'failed', detail: `step ${task.step} did not succeed in ${MAX_TRIES} attempts` });

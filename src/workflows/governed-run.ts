@@ -91,6 +91,9 @@ async function callModel(run: GovernedRun, { step, turn, context, opening }: Ask
     throw new RunEnded({ outcome: 'policy_stopped', detail: done.reasons.map((reason) => reason.text).join('; ') });
   if (done.status === 'failed')
     throw new RunEnded({ outcome: 'failed', detail: `the model call failed: ${done.code}` });
+  // A model call may be repeated, so it waits for nobody.
+  if (done.status === 'unknown')
+    throw new RunEnded({ outcome: 'failed', detail: 'nobody heard whether the model was asked' });
   if (done.model === undefined) throw new RunEnded({ outcome: 'failed', detail: 'the model gave no answer' });
   return { answer: done.model, contentDigest: done.contentDigest, context: named };
 }

@@ -7,7 +7,7 @@ import type { Digest, RunId } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
 import type { Json } from '../domain/json.js';
 import type { Outcome, Phase } from '../domain/phases.js';
-import type { Opened, StepAnswer } from '../domain/protocol/decide.js';
+import type { Fate, Opened, StepAnswer } from '../domain/protocol/decide.js';
 import type { StepResult } from '../domain/protocol/execute.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import type { VerdictStatus } from '../domain/verdict.js';
@@ -36,11 +36,15 @@ export type Asking = {
   readonly onNoted?: () => void;
 };
 
+export type SaidFate = { readonly was: Fate; readonly by: string };
+
 export class GovernedRun {
   /** Every local activity while the run is open goes through here. */
   readonly turn = new Turn();
   readonly trace: TraceBuffer;
   readonly holding = new Holding();
+  /** By hold for UNKNOWN_RESULT: what who looked says of the call. */
+  readonly fates = new Map<number, SaidFate>();
   /** The body runs in here; ending the run cancels it. */
   readonly scope = new CancellationScope();
   ending: Ending | null = null;
@@ -266,11 +270,12 @@ export class GovernedRun {
   }
 
   /** A hold that no decision asked for. */
-  async holdFor(reason: 'MANUAL' | 'UNKNOWN_RESULT', by: string, what: string): Promise<void> {
+  async holdFor(reason: 'MANUAL' | 'UNKNOWN_RESULT', by: string, what: string): Promise<SaidFate | null> {
     const opened = await this.turn.take(() =>
       decide['decide.hold']({ run: this.run, hold: this.holding.last + 1, reason, by }),
     );
     await this.#held({ hold: opened.hold, terms: opened.terms, remainingMs: opened.remainingMs, digest: null, what });
+    return this.fates.get(opened.hold) ?? null;
   }
 
   /** What is noted is kept now: where the profile says so, nothing goes on before. */

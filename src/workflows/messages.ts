@@ -3,6 +3,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorClaim, Assertion } from '../domain/actor.js';
 import type { Digest, Iso8601, RunId } from '../domain/ids.js';
 import type { Outcome, Phase } from '../domain/phases.js';
+import type { Fate } from '../domain/protocol/decide.js';
 import type { BudgetRaise } from '../domain/protocol/raise.js';
 import type { VerdictStatus } from '../domain/verdict.js';
 
@@ -22,6 +23,8 @@ export const finalizeRunSignal = defineSignal<[FinalizeRun]>('finalize_run');
 export const lookSignal = defineSignal('look');
 
 export type Steer = { readonly actor: ActorClaim; readonly reason?: string };
+/** `was`: where the hold is for UNKNOWN_RESULT, what who looked says of the call. */
+export type Resume = Steer & { readonly was?: Fate };
 /** `digest` must be the held action's. */
 export type Answer = Steer & { readonly hold: number; readonly digest: Digest };
 export type Steered = {
@@ -33,7 +36,7 @@ export type Steered = {
 };
 
 export const pauseUpdate = defineUpdate<Steered, [Steer]>('pause');
-export const resumeUpdate = defineUpdate<Steered, [Steer]>('resume');
+export const resumeUpdate = defineUpdate<Steered, [Resume]>('resume');
 export const cancelUpdate = defineUpdate<Steered, [Steer]>('cancel');
 export const killUpdate = defineUpdate<Steered, [Steer]>('kill');
 export const approveUpdate = defineUpdate<Steered, [Answer]>('approve');

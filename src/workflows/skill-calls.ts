@@ -7,7 +7,7 @@ import { NO_CONTEXT, type ContextEntry } from '../domain/context.js';
 import type { Digest } from '../domain/ids.js';
 import type { ModelAnswer, ToolCall } from '../domain/protocol/execute.js';
 import { attemptUntilDone, type Done, type Task } from './attempts.js';
-import type { GovernedRun } from './governed-state.js';
+import type { GovernedRun, SaidFate } from './governed-state.js';
 import { executeSafely } from './hands.js';
 
 type Told = { readonly content: Digest } | { readonly text: string };
@@ -110,6 +110,11 @@ async function tell(
   });
 }
 
+const lookedAt = (said: SaidFate | null): string =>
+  said === null
+    ? 'do not take it for done or not done'
+    : `looked at by ${said.by}: ${said.was === 'done' ? 'it was done' : 'it was not done'}`;
+
 /** What the model hears of a skill call that has no output of its own. */
 function told(done: Done): Told {
   switch (done.status) {
@@ -119,5 +124,7 @@ function told(done: Done): Told {
       return { text: `denied: ${done.reasons.map((reason) => `${reason.code}: ${reason.text}`).join('; ')}` };
     case 'failed':
       return { text: `failed: ${done.code}` };
+    case 'unknown':
+      return { text: `unknown: nobody heard whether this was done; ${lookedAt(done.said)}` };
   }
 }

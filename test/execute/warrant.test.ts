@@ -141,6 +141,7 @@ describe('connections that break', () => {
     const deps = probeDeps(rig);
     const database: ExecuteDeps['database'] = {
       ...deps.database,
+      until: () => database,
       query: async (text, values) => {
         const answer = await deps.database.query(text, values);
         if (!text.includes('decide.redeem') || lost > 0) return answer as never;

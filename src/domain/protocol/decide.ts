@@ -97,6 +97,9 @@ export const ACTOR_VERBS = [
   'raise_budget',
 ] as const;
 export type ActorVerb = (typeof ACTOR_VERBS)[number];
+/** What an operator who looked says of a call of which nobody heard whether it was done. */
+export const FATES = ['done', 'not_done'] as const;
+export type Fate = (typeof FATES)[number];
 export type AccessRequest = {
   readonly run: RunId;
   readonly verb: ActorVerb;
@@ -105,6 +108,8 @@ export type AccessRequest = {
   readonly hold?: number;
   readonly digest?: Digest;
   readonly reason?: string;
+  /** Of `resume`, where the hold is for UNKNOWN_RESULT. */
+  readonly was?: Fate;
   /** Of `raise_budget`, which is bound to its digest and to no held action. */
   readonly raise?: BudgetRaise;
 };
@@ -136,6 +141,7 @@ export type SideAct = {
   readonly hold?: number;
   readonly given?: number;
   readonly resolution?: HoldResolution;
+  readonly was?: Fate;
   readonly raise?: BudgetRaise;
 };
 /** In the order in which they were taken; `more` where there are more than one answer holds. */

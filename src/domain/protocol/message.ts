@@ -6,7 +6,7 @@ import type { ActorClaim } from '../actor.js';
 import { digest, DIGEST_TAGS } from '../digest.js';
 import { isDigest, type Digest } from '../ids.js';
 import { isStorable, storable } from '../text.js';
-import type { AccessRequest, ActorVerb } from './decide.js';
+import { FATES, type AccessRequest, type ActorVerb } from './decide.js';
 import { parseRaise } from './raise.js';
 
 /** Limits on what a message may carry. An id is counted in UTF-16 units. */
@@ -29,7 +29,7 @@ export type ReadMessage =
 const RAISE = ['scope', 'subject', 'unit', 'window', 'from', 'to'];
 const FIELDS: Readonly<Record<ActorVerb, readonly string[]>> = {
   pause: ['actor', 'reason'],
-  resume: ['actor', 'reason'],
+  resume: ['actor', 'reason', 'was'],
   cancel: ['actor', 'reason'],
   kill: ['actor', 'reason'],
   finalize: ['actor', 'reason'],
@@ -48,7 +48,7 @@ export function readMessage(verb: ActorVerb, updateId: unknown, value: unknown):
   if (!isObject(value)) return no('a message is an object');
   const strange = Object.keys(value).find((key) => !FIELDS[verb].includes(key));
   if (strange !== undefined) return no(`\`${storable(strange, 64)}\` is not a field of ${verb}`);
-  const { actor, reason, hold, digest: action } = value as Partial<Record<string, unknown>>;
+  const { actor, reason, hold, digest: action, was } = value as Partial<Record<string, unknown>>;
   if (!isClaim(actor)) return no('an actor is needed: { assertion } or { local, roles? }');
   if (verb === 'raise_budget') {
     const parsed = parseRaise(value);
@@ -59,6 +59,10 @@ export function readMessage(verb: ActorVerb, updateId: unknown, value: unknown):
   if (reason !== undefined && !isText(reason, MESSAGE_BOUNDS.reasonChars))
     return no(`a reason is text of at most ${MESSAGE_BOUNDS.reasonChars} characters`);
   const said = { verb, updateId, claim: actor, ...(reason === undefined ? {} : { reason }) };
+  if (verb === 'resume' && was !== undefined) {
+    const fate = FATES.find((one) => one === was);
+    return fate === undefined ? no('`was` is `done` or `not_done`') : { ok: true, message: { ...said, was: fate } };
+  }
   if (verb !== 'approve' && verb !== 'reject') return { ok: true, message: said };
   if (!isHold(hold)) return no('a hold is named by its number');
   if (typeof action !== 'string' || !isDigest(action))
