@@ -96,3 +96,26 @@ export const skillCall = (run: RunId, step: number, skill: string, attempt = 1, 
     access: 'write',
   },
 });
+
+/** A model call that was allowed: redeemed, and answered with 100 tokens of input and so many of output. */
+export async function executed(
+  rig: LedgerRig,
+  run: RunId,
+  step: number,
+  answer: StepAnswer,
+  output: number,
+): Promise<void> {
+  if (answer.kind !== 'decided') throw new Error(answer.kind);
+  const [redeemed] = await rig.execute.query<{ answer: string }>(
+    'SELECT answer FROM decide.redeem($1, $2, 1, $3, $4)',
+    [uuidOf(run), step, answer.actionDigest, randomUUID()],
+  );
+  if (redeemed?.answer !== 'ok') throw new Error(redeemed?.answer ?? 'no answer');
+  await rig.execute.query(
+    `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
+      reasoning_tokens, usage_reported, digest)
+    VALUES ($1::uuid, $2::int, 1, 'succeeded', $3::text, 100, $4::bigint, 0, 0, true,
+      execute.result_digest($1::uuid, $2::int, 1, 'succeeded', $3::text, 100, $4::bigint, 0, 0, true, NULL, NULL, NULL, NULL, NULL))`,
+    [uuidOf(run), step, 'd'.repeat(64), output],
+  );
+}

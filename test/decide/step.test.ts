@@ -2,16 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { finalize, latch } from '../../src/decide/close.js';
-import { createPriceTables } from '../../src/decide/price-tables.js';
-import { createPriceTable } from '../../src/decide/prices.js';
 import { NotThisHistory } from '../../src/decide/run-row.js';
 import { access } from '../../src/decide/steer.js';
-import { openStepGroups } from '../../src/decide/step-groups.js';
-import { decideStep } from '../../src/decide/step.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';
 import { drift } from './ledger-rig.js';
-import { createStepRig, modelCall, skillCall, type StepRig } from './step-rig.js';
+import { createStepRig, executed, modelCall, skillCall, type StepRig } from './step-rig.js';
 
 let rig: StepRig;
 beforeAll(async () => {
@@ -26,24 +22,6 @@ const warrantsOf = (run: RunId) =>
   rig.decide.query('SELECT step, attempt, state FROM decide.reservations WHERE run_id = $1 ORDER BY step, attempt', [
     uuidOf(run),
   ]);
-
-async function execute(run: RunId, step: number, answer: StepAnswer, output: number): Promise<void> {
-  if (answer.kind !== 'decided') throw new Error(answer.kind);
-  const [redeemed] = await rig.execute.query('SELECT answer FROM decide.redeem($1, $2, 1, $3, $4)', [
-    uuidOf(run),
-    step,
-    answer.actionDigest,
-    randomUUID(),
-  ]);
-  expect(redeemed).toEqual({ answer: 'ok' });
-  await rig.execute.query(
-    `INSERT INTO execute.results (run_id, step, attempt, status, content_digest, input_tokens, output_tokens, cached_tokens,
-      reasoning_tokens, usage_reported, digest)
-    VALUES ($1::uuid, $2::int, 1, 'succeeded', $3::text, 100, $4::bigint, 0, 0, true,
-      execute.result_digest($1::uuid, $2::int, 1, 'succeeded', $3::text, 100, $4::bigint, 0, 0, true, NULL, NULL, NULL, NULL, NULL))`,
-    [uuidOf(run), step, 'd'.repeat(64), output],
-  );
-}
 
 describe('decide.step', () => {
   it('asked again gives the same answer, and sets nothing aside twice', async () => {
@@ -109,7 +87,7 @@ describe('decide.step', () => {
   it('settles the last turn from its result, voids what was not begun, and forfeits what is silent', async () => {
     const { opened, caller } = await rig.open();
     const { run } = opened;
-    await execute(run, 1, await rig.step(caller, await modelCall(rig, run, 1)), 50);
+    await executed(rig, run, 1, await rig.step(caller, await modelCall(rig, run, 1)), 50);
     const lost = await rig.step(caller, skillCall(run, 2, 'look', 1, 2));
     await rig.step(caller, skillCall(run, 3, 'look', 1, 2));
     if (lost.kind !== 'decided') throw new Error(lost.kind);
@@ -133,7 +111,7 @@ describe('decide.step', () => {
     'of a run whose provider %s took more than its grant is denied for good',
     async (model) => {
       const { opened, caller } = await rig.open();
-      await execute(opened.run, 1, await rig.step(caller, await modelCall(rig, opened.run, 1, { model })), 101);
+      await executed(rig, opened.run, 1, await rig.step(caller, await modelCall(rig, opened.run, 1, { model })), 101);
       const next = await rig.step(caller, await modelCall(rig, opened.run, 2, { model }));
       expect(next).toMatchObject({ ruling: { effect: 'deny', final: true } });
       expect(reasonsOf(next)).toEqual(['overrun']);
@@ -142,66 +120,11 @@ describe('decide.step', () => {
     },
   );
 
-  it.each([
-    ['an answer one token above its limit, whatever the prompt left over', { tokens: 1_000, output: 500 }, 501],
-    ['a prompt above its bound, whatever the answer left over', { tokens: 99, output: 500 }, 1],
-  ])('of a run whose provider took more than its grant is denied: %s', async (_what, ask, output) => {
-    const { opened, caller } = await rig.open({ limits: { usd: '1' } });
-    const free = { ...ask, model: 'scripted/free' };
-    await execute(opened.run, 1, await rig.step(caller, await modelCall(rig, opened.run, 1, free)), output);
-    expect(reasonsOf(await rig.step(caller, skillCall(opened.run, 2, 'look')))).toEqual(['overrun']);
-    // Said again of what is settled.
-    expect(reasonsOf(await rig.step(caller, skillCall(opened.run, 3, 'look')))).toEqual(['overrun']);
-    expect(
-      await rig.decide.query(
-        'SELECT state, tokens, output_tokens, granted_output FROM decide.reservations WHERE run_id = $1 AND step = 1',
-        [uuidOf(opened.run)],
-      ),
-    ).toEqual([
-      { state: 'settled', tokens: BigInt(100 + output), output_tokens: BigInt(output), granted_output: 500n },
-    ]);
-  });
-
-  it('settles by the prices that its decision named, not by those in force now', async () => {
-    const { opened, caller } = await rig.open();
-    const { run } = opened;
-    await rig.decide.query('INSERT INTO decide.price_tables (digest, body) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
-      rig.deciders.prices.digest,
-      rig.deciders.prices.body,
-    ]);
-    const first = await rig.step(caller, await modelCall(rig, run, 1));
-    await execute(run, 1, first, 50);
-    const dearer = createPriceTable({ 'scripted/a': { input_cost_per_token: 3e-6, output_cost_per_token: 3e-6 } });
-    const changed = { ...rig.deciders, prices: dearer, tables: createPriceTables(dearer) };
-    const request = await modelCall(rig, run, 2, { output: 10 });
-    const inGroup = openStepGroups(rig.decide, changed);
-    const second =
-      (await inGroup({ caller, request })) ?? (await rig.as((sql) => decideStep(sql, changed, caller, request)));
-    expect(second).toMatchObject({ ruling: { effect: 'allow' }, digests: { priceTableDigest: dearer.digest } });
-    const moneyOf = () =>
-      rig.decide.query(
-        'SELECT spent_micros, cost_usd, bound_micros FROM decide.reservations WHERE run_id = $1 ORDER BY step',
-        [uuidOf(run)],
-      );
-    expect(await moneyOf()).toEqual([
-      { spent_micros: 150n, cost_usd: '0.00015', bound_micros: 200n },
-      { spent_micros: null, cost_usd: null, bound_micros: 330n },
-    ]);
-    await execute(run, 2, second, 10);
-    // The other way round, at the end of the run: by a worker that still has the old table.
-    await rig.decide.query('INSERT INTO decide.price_tables (digest, body) VALUES ($1, $2)', [
-      dearer.digest,
-      dearer.body,
-    ]);
-    await rig.as((sql) => finalize(sql, rig.deciders, caller, { run, outcome: 'succeeded', detail: '', answer: null }));
-    expect(await moneyOf()).toMatchObject([{ spent_micros: 150n }, { spent_micros: 330n }]);
-    expect(await drift(rig.decide)).toEqual([]);
-  });
-
   it('of a run whose provider took exactly its grant is allowed', async () => {
     const { opened, caller } = await rig.open();
     for (const step of [1, 2])
-      await execute(
+      await executed(
+        rig,
         opened.run,
         step,
         await rig.step(caller, await modelCall(rig, opened.run, step, { model: 'scripted/free' })),
@@ -252,7 +175,7 @@ describe('decide.step', () => {
   it('after the latch is closed, and finalize settles everything once', async () => {
     const { opened, caller } = await rig.open();
     const { run } = opened;
-    await execute(run, 1, await rig.step(caller, await modelCall(rig, run, 1)), 50);
+    await executed(rig, run, 1, await rig.step(caller, await modelCall(rig, run, 1)), 50);
     await rig.step(caller, await modelCall(rig, run, 2));
     const ended = { run, outcome: 'killed', detail: 'by \0 order \uD83D', answer: 'no \0 digest' as Digest } as const;
     expect(await rig.as((sql) => latch(sql, rig.deciders, caller, ended))).toEqual({
