@@ -59,7 +59,7 @@ CREATE TABLE decide.acts (
   hold integer,
   action_digest text,
   -- Of a resume after UNKNOWN_RESULT: what who looked says of the call.
-  was text CHECK (was IN ('done', 'not_done') AND verb = 'resume'),
+  was text CHECK (was IS NULL OR (was IN ('done', 'not_done') AND verb = 'resume')),
   allowed boolean NOT NULL,
   reason text CHECK (length(reason) <= 2000),
   -- The workflow `administer` that brought it beside the run, which has to be told; NULL where the run itself was asked.
