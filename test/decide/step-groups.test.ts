@@ -206,7 +206,7 @@ describe('a group', () => {
           outcomes[granted ? 'granted' : 'refused'] += 1;
         },
       ),
-      { numRuns: 120, seed: 20261130 },
+      { numRuns: 160, seed: 20261130 },
     );
     expect(outcomes.granted).toBeGreaterThan(25);
     expect(outcomes.refused).toBeGreaterThan(15);
