@@ -62,19 +62,19 @@ describe('a write whose fate is unknown', () => {
       const { run, outcome } = await handle.result();
       expect(outcome).toBe('succeeded');
       expect(await told(uuidOf(run))).toEqual([
-        { text: `unknown: nobody heard whether this was done; looked at by olga: ${text}` },
+        { text: `unknown: nobody heard whether this was done; looked at by local:olga: ${text}` },
       ]);
       const acts = await rig.stack.admin.query(
         `SELECT verb, actor, was, allowed FROM decide.acts WHERE run_id = $1 AND verb = 'resume'`,
         [uuidOf(run)],
       );
-      expect(acts).toEqual([{ verb: 'resume', actor: 'olga', was, allowed: true }]);
+      expect(acts).toEqual([{ verb: 'resume', actor: 'local:olga', was, allowed: true }]);
       const events = await rig.stack.admin.query(
         `SELECT convert_from(bytes, 'UTF8')::json -> 'body' AS body FROM observe.events
       WHERE run_id = $1 AND kind = 'approval.given'`,
         [uuidOf(run)],
       );
-      expect(events).toEqual([{ body: { verb: 'resume', actor: 'olga', hold: 1, was } }]);
+      expect(events).toEqual([{ body: { verb: 'resume', actor: 'local:olga', hold: 1, was } }]);
     },
     60_000,
   );
