@@ -7,9 +7,10 @@ import type { ContextRef } from '../domain/context.js';
 import type { Reason } from '../domain/decision.js';
 import type { ErrorCode } from '../domain/errors.js';
 import type { Digest } from '../domain/ids.js';
+import type { SaidFate } from '../domain/protocol/decide.js';
 import type { FirstInput, ModelAnswer, StepResult } from '../domain/protocol/execute.js';
 import { RunEnded } from './ending.js';
-import type { Draft, GovernedRun, Permit, SaidFate } from './governed-state.js';
+import type { Draft, GovernedRun, Permit } from './governed-state.js';
 import { executeStep } from './hands.js';
 
 export type Done =

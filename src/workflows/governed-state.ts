@@ -7,7 +7,7 @@ import type { Digest, RunId } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
 import type { Json } from '../domain/json.js';
 import type { Outcome, Phase } from '../domain/phases.js';
-import type { Fate, Opened, StepAnswer } from '../domain/protocol/decide.js';
+import type { Opened, SaidFate, StepAnswer } from '../domain/protocol/decide.js';
 import type { StepResult } from '../domain/protocol/execute.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import type { VerdictStatus } from '../domain/verdict.js';
@@ -35,8 +35,6 @@ export type Asking = {
   readonly argumentsSalt?: string;
   readonly onNoted?: () => void;
 };
-
-export type SaidFate = { readonly was: Fate; readonly by: string };
 
 export class GovernedRun {
   /** Every local activity while the run is open goes through here. */

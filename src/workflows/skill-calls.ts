@@ -5,9 +5,10 @@
 import type { CallRefusal } from '../domain/call-refusal.js';
 import { NO_CONTEXT, type ContextEntry } from '../domain/context.js';
 import type { Digest } from '../domain/ids.js';
+import type { SaidFate } from '../domain/protocol/decide.js';
 import type { ModelAnswer, ToolCall } from '../domain/protocol/execute.js';
 import { attemptUntilDone, type Done, type Task } from './attempts.js';
-import type { GovernedRun, SaidFate } from './governed-state.js';
+import type { GovernedRun } from './governed-state.js';
 import { executeSafely } from './hands.js';
 
 type Told = { readonly content: Digest } | { readonly text: string };

@@ -100,6 +100,7 @@ export type ActorVerb = (typeof ACTOR_VERBS)[number];
 /** What an operator who looked says of a call of which nobody heard whether it was done. */
 export const FATES = ['done', 'not_done'] as const;
 export type Fate = (typeof FATES)[number];
+export type SaidFate = { readonly was: Fate; readonly by: string };
 export type AccessRequest = {
   readonly run: RunId;
   readonly verb: ActorVerb;
