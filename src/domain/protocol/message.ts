@@ -93,6 +93,6 @@ function isClaim(value: unknown): value is ActorClaim {
     (roles === undefined ||
       (Array.isArray(roles) &&
         roles.length <= MESSAGE_BOUNDS.roles &&
-        roles.every((role) => isText(role, MESSAGE_BOUNDS.roleChars))))
+        [...(roles as readonly unknown[])].every((role) => isText(role, MESSAGE_BOUNDS.roleChars))))
   );
 }
