@@ -66,7 +66,7 @@ export function parseIssuers(text: string): IssuerGroups | null {
     new Set(issuers).size === issuers.length &&
     issuers.every((issuer) => issuer !== '' && issuer !== LOCAL && issuer.length <= PERSON_BOUNDS.issuerChars);
   if (!fits) return null;
-  return new Map(groups.flatMap((group) => (group?.issuers ?? []).map((issuer) => [issuer, group?.name ?? issuer])));
+  return new Map(groups.flatMap((group) => group.issuers.map((issuer) => [issuer, group.name])));
 }
 
 /** A group of one is called as its issuer, unless it is given a name; one of several has a name. */

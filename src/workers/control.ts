@@ -52,13 +52,17 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
 }
 
 /** For workflows alone, which is where others' bytes are read: the SDK's bundle takes a converter under this name. */
-const withConverter: NonNullable<NonNullable<WorkerOptions['bundlerOptions']>['webpackConfigHook']> = (config) => ({
-  ...config,
-  resolve: {
-    ...config.resolve,
-    alias: {
-      ...config.resolve?.alias,
-      __temporal_custom_payload_converter$: moduleFile('../workflows/payload-converter.js', import.meta.url),
+const withConverter: NonNullable<NonNullable<WorkerOptions['bundlerOptions']>['webpackConfigHook']> = (config) => {
+  const { alias } = config.resolve ?? {};
+  const converter = moduleFile('../workflows/payload-converter.js', import.meta.url);
+  return {
+    ...config,
+    resolve: {
+      ...config.resolve,
+      alias: {
+        ...(Array.isArray(alias) ? Object.fromEntries(alias.map((one) => [one.name, one.alias])) : alias),
+        __temporal_custom_payload_converter$: converter,
+      },
     },
-  },
-});
+  };
+};

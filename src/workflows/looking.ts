@@ -48,12 +48,11 @@ const isHeld = (run: GovernedRun): boolean => run.holding.current !== null;
 /** Within a time, since a step may wait for its turn: what was not seen is seen the next time. @returns how many were by now */
 async function takeActs(run: GovernedRun, seen: number): Promise<number> {
   if (run.closing) return seen;
-  const looked = await decideWithin(ANSWERED_MS)
-    ['decide.look']({ run: run.run, seen })
-    .catch((error: unknown) => {
-      if (isRefusedHistory(error) || isCancellation(error)) throw error;
-      return null;
-    });
+  const deciders = decideWithin(ANSWERED_MS);
+  const looked = await deciders['decide.look']({ run: run.run, seen }).catch((error: unknown) => {
+    if (isRefusedHistory(error) || isCancellation(error)) throw error;
+    return null;
+  });
   if (looked === null) return seen;
   const { acts, more, runDeadlineInMs } = looked;
   for (const act of acts) takeEffect(run, act, runDeadlineInMs);

@@ -3,20 +3,21 @@
  * encoding, would else fail its workflow task again and again. What cannot be read is handed on as such, and refused where
  * messages and specs are parsed.
  */
-import { DefaultPayloadConverter, type Payload } from '@temporalio/common';
+import { DefaultPayloadConverter, type PayloadConverter } from '@temporalio/common';
 
 /** Neither text, nor an object, nor anything else that a message may be. */
 const UNREADABLE = null;
 
-class TotalPayloadConverter extends DefaultPayloadConverter {
-  override fromPayload<T>(...given: [payload: Payload, ...more: never[]]): T {
-    try {
-      return super.fromPayload(...given);
-    } catch {
-      return UNREADABLE as T;
-    }
-  }
-}
+const converter = new DefaultPayloadConverter();
 
 /** The name under which the SDK looks for it. */
-export const payloadConverter = new TotalPayloadConverter();
+export const payloadConverter: PayloadConverter = {
+  toPayload: (value, ...context) => converter.toPayload(value, ...context),
+  fromPayload(payload, ...context) {
+    try {
+      return converter.fromPayload(payload, ...context);
+    } catch {
+      return UNREADABLE as never;
+    }
+  },
+};

@@ -55,7 +55,8 @@ async function held(start: ActorClaim | 'signed' = { local: 'alice' }): Promise<
   return { run: opened.run, caller, tenant };
 }
 
-type By = string | { readonly sub: string; readonly issuer?: string };
+type By = string | { readonly subject: string; readonly issuer?: string };
+const issuerOf = ({ issuer }: Exclude<By, string>) => (issuer === undefined ? {} : { issuer });
 async function answer(
   { run, caller }: Opened,
   by: By,
@@ -63,10 +64,11 @@ async function answer(
   roles: readonly string[] = FINANCE,
 ): Promise<AccessAnswer> {
   const updateId = randomUUID();
+  const signed = { workflow: caller.workflowId, verb, roles, update: updateId, action: ACTION };
   const claim =
     typeof by === 'string'
       ? { local: by, roles }
-      : await assertions.claim({ workflow: caller.workflowId, verb, roles, update: updateId, action: ACTION, ...by });
+      : await assertions.claim({ ...signed, ...issuerOf(by), sub: by.subject });
   return rig.as((sql) =>
     access(sql, deciders, { history: caller }, { run, verb, updateId, claim, hold: 1, digest: ACTION }),
   );
@@ -106,15 +108,15 @@ describe('who signed', () => {
   it('is no other person than the local one of the same name: not for a quorum, not for four eyes', async () => {
     const opened = await held();
     expect(await answer(opened, 'bob')).toMatchObject({ allowed: true, given: 1 });
-    expect(ruleOf(await answer(opened, { sub: 'bob' }))).toBe('access.one_voice');
-    expect(ruleOf(await answer(opened, { sub: 'Bob' }))).toBe('access.one_voice');
-    expect(ruleOf(await answer(opened, { sub: 'alice' }))).toBe('access.four_eyes');
-    expect(await answer(opened, { sub: 'carol' })).toMatchObject({ allowed: true, given: 2 });
+    expect(ruleOf(await answer(opened, { subject: 'bob' }))).toBe('access.one_voice');
+    expect(ruleOf(await answer(opened, { subject: 'Bob' }))).toBe('access.one_voice');
+    expect(ruleOf(await answer(opened, { subject: 'alice' }))).toBe('access.four_eyes');
+    expect(await answer(opened, { subject: 'carol' })).toMatchObject({ allowed: true, given: 2 });
   });
 
   it('makes answers without a signature worthless from there on, were it the start', async () => {
     const opened = await held();
-    expect(await answer(opened, { sub: 'carol' })).toMatchObject({ allowed: true, given: 1 });
+    expect(await answer(opened, { subject: 'carol' })).toMatchObject({ allowed: true, given: 1 });
     expect(ruleOf(await answer(opened, 'bob'))).toBe('access.local');
     expect(ruleOf(await answer(opened, 'bob', 'reject'))).toBe('access.local');
     const asked = await held('signed');
@@ -125,14 +127,14 @@ describe('who signed', () => {
 
   it('is one person with every issuer of a group, and another with each other issuer and each other subject', async () => {
     const opened = await held('signed');
-    expect(ruleOf(await answer(opened, { sub: 'alice', issuer: 'https://second.test' }))).toBe('access.four_eyes');
-    expect(await answer(opened, { sub: 'bob' })).toMatchObject({ allowed: true, given: 1 });
-    expect(ruleOf(await answer(opened, { sub: 'bob', issuer: 'https://second.test' }))).toBe('access.one_voice');
-    expect(ruleOf(await answer(opened, { sub: 'bob', issuer: 'https://stranger.test' }))).toBe('access.issuer');
-    expect(ruleOf(await answer(opened, { sub: 'bob', issuer: 'local' }))).toBe('access.issuer');
-    expect(await answer(opened, { sub: 'Bob' })).toMatchObject({ allowed: true, given: 2, resolution: 'approved' });
+    expect(ruleOf(await answer(opened, { subject: 'alice', issuer: 'https://second.test' }))).toBe('access.four_eyes');
+    expect(await answer(opened, { subject: 'bob' })).toMatchObject({ allowed: true, given: 1 });
+    expect(ruleOf(await answer(opened, { subject: 'bob', issuer: 'https://second.test' }))).toBe('access.one_voice');
+    expect(ruleOf(await answer(opened, { subject: 'bob', issuer: 'https://stranger.test' }))).toBe('access.issuer');
+    expect(ruleOf(await answer(opened, { subject: 'bob', issuer: 'local' }))).toBe('access.issuer');
+    expect(await answer(opened, { subject: 'Bob' })).toMatchObject({ allowed: true, given: 2, resolution: 'approved' });
     const other = await held('signed');
-    expect(await answer(other, { sub: 'alice', issuer: 'https://partners.test' })).toMatchObject({ given: 1 });
+    expect(await answer(other, { subject: 'alice', issuer: 'https://partners.test' })).toMatchObject({ given: 1 });
   });
 });
 

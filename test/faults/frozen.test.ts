@@ -87,15 +87,15 @@ describe('given that the connections of a worker fall silent while several runs 
     await Promise.all(ids.map((id) => rig.start(id)));
     const runs = await Promise.all(ids.map((id) => rig.runOf(id)));
     await workers[0]?.kill();
-    let judged = false;
+    const judged = new AbortController();
     const freezing = (async () => {
-      while (!judged) {
+      while (!judged.signal.aborted) {
         proxy.freeze();
         await new Promise((resolve) => setTimeout(resolve, 3_000));
       }
     })();
     const verdicts = await Promise.all(runs.map((run) => verdictOf(rig.stack, run)));
-    judged = true;
+    judged.abort();
     await freezing;
     for (const { status, afterDueMs } of verdicts) {
       expect(status).toBe('STALE');

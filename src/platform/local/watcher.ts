@@ -4,7 +4,7 @@
  * process survives its own kill -9. On Windows, which has no such shell, the next start ends what was left.
  */
 import { spawn } from 'node:child_process';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 
 /** What its processes are called, for whoever lists them. */
 export const WATCHER = 'rok-watcher';
@@ -31,7 +31,8 @@ export function watchOver(pid: number): () => void {
   // Where there is no shell the server is ended as before: at the exit of this process, or at the next start.
   watcher.on('error', () => undefined);
   watcher.unref();
-  (watcher.stdin as Socket).on('error', () => undefined).unref();
+  watcher.stdin.on('error', () => undefined);
+  if (watcher.stdin instanceof Socket) watcher.stdin.unref();
   return () => {
     watcher.kill('SIGKILL');
   };
