@@ -1,10 +1,12 @@
 /**
- * The liveness bound under random kill -9 of any worker: runs whose due times fall into the killing, every one of them
- * judged in time. The control worker is sometimes away for longer than a run may take, so that many cannot end themselves.
+ * The liveness bound under random kill -9 of any worker, connections that fall silent and floods of wrong messages: runs whose
+ * due times fall into the harm, every one of them judged in time. The control worker is sometimes away for longer than a run may take, so that many cannot end themselves.
  */
 import { createOwnStack } from '../test/stack/stack.js';
 import { createFaultRig, type FaultRig } from '../test/faults/rig.js';
 import { delaysOf, histogramOf, type Judged, type Life } from './bound.js';
+import { floods } from './floods.js';
+import { freezable, freezesOf, livesWithout } from './freezes.js';
 import { healed } from './healing.js';
 import { invariants } from './invariants.js';
 import { livesOf, type Mortal } from './lives.js';
@@ -16,6 +18,8 @@ import type { Answer, Asked, Goal, Injection } from './scenario.js';
 const SWEEP_MS = 1_000;
 /** What a busy machine takes to look, beside the waiting. */
 const BUSY_MS = 2_000;
+/** As src/audit/standing-judge.ts leaves a sweep behind. */
+const LATE_MS = 10_000;
 const RUN_MS = 12_000;
 const GRACE_MS = 6_000;
 const HEALING_MS = 300_000;
@@ -35,20 +39,26 @@ export async function liveness({ seed, minutes, runs }: Asked): Promise<Answer> 
   const random = randomFrom(seed);
   const injections: Injection[] = [];
   const rig = await createFaultRig(SLOW_CONVERSATION, () => createOwnStack({ temporal: true, durable: true }));
+  const ways = await Promise.all(MORTALS.map(({ worker }) => freezable(rig, worker)));
   try {
     await rig.terms(TENANT, `${RUN_MS} milliseconds`, `${GRACE_MS} milliseconds`);
     const endMs = Date.now() + minutes * 60_000;
     // A run that is accepted while nobody takes it is opened, and due, when somebody is back.
     const everyMs = Math.max(0, (minutes * 60_000 - RUN_MS - GRACE_MS - LONGEST_AWAY_MS) / runs);
-    const [accepted, ...lives] = await Promise.all([
+    const chaos = () => ({ rig, random: random.fork(), endMs, injections });
+    const [accepted, lives, freezes] = await Promise.all([
       startLoad(rig, random.fork(), { runs, everyMs }),
-      ...MORTALS.map((mortal) => livesOf(mortal, { rig, random: random.fork(), endMs, injections })),
+      Promise.all(MORTALS.map((mortal, at) => livesOf(mortal, { ...chaos(), env: ways[at]?.env ?? {} }))),
+      Promise.all(ways.map(({ proxy }, at) => freezesOf(MORTALS[at]?.worker ?? 'control', proxy, chaos()))),
+      floods(chaos()),
     ]);
     await healed(rig, accepted.length, HEALING_MS);
-    const audit = lives[MORTALS.findIndex(({ worker }) => worker === 'audit')] ?? [];
+    const at = MORTALS.findIndex(({ worker }) => worker === 'audit');
+    const audit = livesWithout(lives[at] ?? [], freezes[at] ?? [], LATE_MS);
     return await answered(rig, { accepted, audit, endMs, runs, injections });
   } finally {
     await rig.close();
+    await Promise.all(ways.map(({ proxy }) => proxy.close()));
   }
 }
 

@@ -17,13 +17,18 @@ export type Chaos = {
   readonly endMs: number;
   readonly injections: Injection[];
 };
+/** Where a worker finds what is its own. */
+type Surroundings = Chaos & { readonly env: NodeJS.ProcessEnv };
 
 /** Until `endMs`; then it lives on. @returns when it lived */
-export async function livesOf(mortal: Mortal, { rig, random, endMs, injections }: Chaos): Promise<readonly Life[]> {
+export async function livesOf(
+  mortal: Mortal,
+  { rig, random, endMs, injections, env }: Surroundings,
+): Promise<readonly Life[]> {
   const lives: Life[] = [];
   const left = (ms: number): number => Math.max(0, Math.min(ms, endMs - Date.now()));
   for (;;) {
-    const worker = await rig.worker([mortal.worker]);
+    const worker = await rig.worker([mortal.worker], env);
     const fromMs = Date.now();
     await sleep(left(random.between(...mortal.aliveMs)));
     if (Date.now() >= endMs) return [...lives, { fromMs, untilMs: null }];

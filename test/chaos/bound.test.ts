@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { boundOf, delaysOf, histogramOf } from '../../chaos/bound.js';
+import { livesWithout } from '../../chaos/freezes.js';
 import { randomFrom } from '../../chaos/random.js';
 import { linesOf, resultOf, type Answer } from '../../chaos/scenario.js';
 
@@ -22,6 +23,22 @@ describe('the moment by which a run must be judged', () => {
   });
   it('never comes where no audit worker does', () => {
     expect(boundOf(9_001, away.slice(0, 2), SWEEP)).toBe(Number.POSITIVE_INFINITY);
+  });
+  it('counts no audit worker whose sweep may be stuck on a silent connection', () => {
+    const lives = livesWithout(
+      [
+        { fromMs: 0, untilMs: 8_000 },
+        { fromMs: 20_000, untilMs: null },
+      ],
+      [5_000, 30_000],
+      4_000,
+    );
+    expect(lives).toEqual([
+      { fromMs: 0, untilMs: 5_000 },
+      { fromMs: 20_000, untilMs: 30_000 },
+      { fromMs: 34_000, untilMs: null },
+    ]);
+    expect(boundOf(29_500, lives, SWEEP)).toBe(35_000);
   });
   it('is what delays are measured against', () => {
     const judged = [
