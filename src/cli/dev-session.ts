@@ -12,14 +12,13 @@ import { loadConfig, type Config } from '../platform/config.js';
 import { commandEnvironment } from '../platform/environment.js';
 import { startDevStack, type DevStack } from '../platform/local/dev-stack.js';
 import { lockFolder } from '../platform/local/folder-lock.js';
+import { supervise, type Supervised } from '../platform/local/supervised.js';
 import { createLogger, type Logger } from '../platform/logging.js';
 import { StartError } from '../platform/start-error.js';
-import { temporalSettings } from '../platform/temporal.js';
-import { installRuntime } from '../platform/temporal-worker.js';
-import { startWorkers, type RunningWorkers } from '../workers/start.js';
+import { moduleFile } from '../workers/setup.js';
 import type { DevOptions } from './dev-options.js';
+import { READY, refusalOf } from './dev-workers-lines.js';
 import { issueAssertion } from './issue.js';
-import { loadSkills } from './load-skills.js';
 import { play } from './play.js';
 import { createPrinter, type Printer } from './print.js';
 import { readScenario } from './scenario.js';
@@ -47,11 +46,11 @@ export async function devSession(options: DevOptions): Promise<number> {
       },
     });
     undo.push(stack.stop);
-    const workers = await startAll(stack, logging.log);
+    const workers = await startAll(stack, logging, print);
     undo.push(() => workers.stop());
     announce(print, options, stack);
     if (signal.aborted) return 130;
-    return await Promise.race([scene(options, stack, print, signal, startedAt), workers.failed]);
+    return await scene(options, stack, print, signal, startedAt);
   } finally {
     if (undo.length > 2) print.say('stopping: workers, Temporal, PostgreSQL …');
     for (const step of undo.reverse()) await step();
@@ -89,11 +88,15 @@ async function profiled(print: Printer): Promise<NodeJS.ProcessEnv> {
   return env;
 }
 
+type Logging = {
+  readonly log: Logger;
+  /** A line of another process's log, as it is. */
+  readonly line: (line: string) => void;
+  readonly close: () => Promise<void>;
+};
+
 /** JSON lines in a file, so that the terminal is for what happens. The one before is kept. */
-async function logTo(
-  folder: string,
-  config: Config,
-): Promise<{ readonly log: Logger; readonly close: () => Promise<void> }> {
+async function logTo(folder: string, config: Config): Promise<Logging> {
   const file = resolve(folder, 'dev.log');
   await rename(file, `${file}.1`).catch(() => undefined);
   const handle = await open(file, 'a', 0o600);
@@ -101,6 +104,9 @@ async function logTo(
   const log = createLogger({ level: config.logLevel, sink: stream });
   return {
     log,
+    line: (line) => {
+      stream.write(`${line}\n`);
+    },
     close: () =>
       new Promise((done) => {
         stream.end(() => {
@@ -110,15 +116,26 @@ async function logTo(
   };
 }
 
-async function startAll(stack: DevStack, log: Logger): Promise<RunningWorkers> {
-  installRuntime({ logger: log });
-  const skills = await loadSkills('skills');
-  return startWorkers(['control', 'execute', 'audit'], {
-    config: loadConfig(stack.env),
-    temporal: temporalSettings(stack.env),
-    log,
-    ...(skills.length === 0 ? {} : { extensions: { skills } }),
-  });
+/** As a process of their own, that is started again when it dies: the servers live on, and so do the runs. */
+function startAll(stack: DevStack, logging: Logging, print: Printer): Promise<Supervised> {
+  return supervise(
+    'workers',
+    {
+      command: process.execPath,
+      // With whatever lets this process read its own sources.
+      args: [...process.execArgv, moduleFile('./dev-workers.js', import.meta.url)],
+      env: stack.env,
+      log: logging.line,
+    },
+    {
+      isReady: (line) => line === READY,
+      refusal: refusalOf,
+      say: (sentence) => {
+        print.say(sentence);
+        logging.log.error(sentence);
+      },
+    },
+  );
 }
 
 function announce(print: Printer, { json, data }: DevOptions, { temporal, postgres, migrated }: DevStack): void {

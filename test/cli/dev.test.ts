@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { until } from '../faults/until.js';
 import { temporaryFolder } from '../stack/servers.js';
 import { repository, rok } from './rig.js';
 
@@ -78,6 +80,14 @@ const expected = {
   refunds_not_done: ['A-1003: 2500.00, forbidden by policy'],
 };
 
+async function workersOf(dev_: number): Promise<readonly number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'pid=,ppid=,args=']);
+  return stdout.split('\n').flatMap((line) => {
+    const [pid, ppid] = line.trim().split(/\s+/).map(Number);
+    return ppid === dev_ && line.includes('dev-workers') && pid !== undefined ? [pid] : [];
+  });
+}
+
 describe('rok dev', () => {
   it('brings everything, plays the scenario, is found by other commands, and stops cleanly; after kill -9 the next start recovers', async () => {
     const first = dev();
@@ -88,6 +98,21 @@ describe('rok dev', () => {
     expect(JSON.parse(list.out)).toMatchObject({ agent: 'refund-desk', verdict: 'COMPLETE' });
     const second = dev('--once');
     expect(await second.exit()).toBe(1);
+
+    // Its workers die: they are started again, and said so; servers and terminal live on.
+    const [workers] = await workersOf(first.child.pid ?? 0);
+    process.kill(workers ?? 0, 'SIGKILL');
+    const again = ['--tenant', 'again', '--data', data];
+    const started = await rok(['run', 'start', 'refund-desk', '--input', 'go', '--as', 'alice', ...again], {});
+    expect(started).toMatchObject({ code: 0 });
+    await until(
+      'a run that the new workers opened',
+      async () => ((await rok(['run', 'list', '--json', ...again], {})).out === '' ? null : true),
+      120_000,
+    );
+    expect(await workersOf(first.child.pid ?? 0)).not.toContain(workers);
+    const log = await readFile(join(data, 'dev.log'), 'utf8');
+    expect(log).toContain('workers ended (signal SIGKILL); started again in 0.5 s');
     first.child.kill('SIGINT');
     expect(await first.exit()).toBe(0);
     expect(await rok(['run', 'list', '--data', data], {})).toMatchObject({ code: 1 });
@@ -99,5 +124,5 @@ describe('rok dev', () => {
     const last = dev('--once');
     expect(await last.exit()).toBe(0);
     expect(last.lines.at(-1)).toMatchObject(expected);
-  }, 240_000);
+  }, 480_000);
 });
