@@ -102,10 +102,8 @@ async function refusals(acts: readonly (() => Promise<unknown>)[]): Promise<numb
 /** The hold that waits for `authority`; null where the run ends without one. */
 async function heldFor(handle: GovernedRunHandle, authority: string): Promise<OpenHold | null> {
   for await (const view of handle.watch({ everyMs: 300 })) {
-    const hold = holdsOf(view).find((one) => one.authority === authority);
+    const hold = view.holds.find((one) => one.authority === authority);
     if (hold !== undefined) return hold;
   }
   return null;
 }
-
-const holdsOf = (view: RunView): readonly OpenHold[] => (view.hold === null ? [] : [view.hold]);

@@ -15,14 +15,7 @@ import { isTerminal } from './domain/phases.js';
 import type { ActorVerb, Fate } from './domain/protocol/decide.js';
 import type { RunSpec } from './domain/run-spec.js';
 import { sendFinalize } from './finalizing.js';
-import {
-  isSettled,
-  openReader,
-  type OpenHold,
-  type Reader,
-  type RunView,
-  type StoredReceipt,
-} from './platform/read.js';
+import { isSettled, openReader, type Reader, type RunView, type StoredReceipt } from './platform/read.js';
 import { connectTemporal, temporalSettings } from './platform/temporal.js';
 import { fromStartError, toRokError } from './platform/temporal-failure.js';
 import { isKnown, sameAsFirst } from './repeating.js';
@@ -38,7 +31,7 @@ export type { Reader, RunView, StoredReceipt } from './platform/read.js';
 export type { RaiseAct } from './raising.js';
 export type { Raised, RunResult, Steered } from './workflows/messages.js';
 
-/** Without `hold` and `digest` the answer is for what is pending now; with them it must be exactly that. */
+/** Without `hold` and `digest` the answer is for the one hold that is pending now; of several it says which. */
 export type AnswerAct = Act & { readonly hold?: number; readonly digest?: Digest };
 export type StartSpec = Omit<RunSpec, 'actor'> & { readonly actor: Acting };
 
@@ -202,18 +195,19 @@ type Held = Pick<Answer, 'hold' | 'digest'>;
 
 async function held(act: AnswerAct, workflowId: string, status: () => Promise<RunView | null>): Promise<Held> {
   if (act.hold !== undefined && act.digest !== undefined) return { hold: act.hold, digest: act.digest };
-  const pending = (await status())?.hold ?? null;
-  if (pending === null || pending.digest === null || otherThan(pending, act))
-    throw new RokError(
-      'hold_unknown',
-      `\`${workflowId}\` has no such pending hold`,
-      'see what is pending with `rok approval list`',
-    );
-  return { hold: pending.hold, digest: pending.digest };
+  const pending = ((await status())?.holds ?? []).flatMap(({ hold, digest }) =>
+    digest === null || (act.hold ?? hold) !== hold || (act.digest ?? digest) !== digest ? [] : [{ hold, digest }],
+  );
+  const [one, ...others] = pending;
+  if (one !== undefined && others.length === 0) return one;
+  throw new RokError(
+    'hold_unknown',
+    one === undefined
+      ? `\`${workflowId}\` has no such pending hold`
+      : `\`${workflowId}\` has ${pending.length} such pending holds: ${pending.map(({ hold }) => hold).join(', ')}`,
+    one === undefined ? 'see what is pending with `rok approval list`' : 'say which by its number',
+  );
 }
-
-const otherThan = (pending: OpenHold, act: AnswerAct): boolean =>
-  (act.hold ?? pending.hold) !== pending.hold || (act.digest ?? pending.digest) !== pending.digest;
 
 async function update(
   client: Client,

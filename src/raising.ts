@@ -18,11 +18,6 @@ export async function sendRaise(client: Client, handle: WorkflowHandle, act: Rai
   const digest = raiseDigest(parsed.raise);
   const actor = await claimOf(act.actor, { workflowId, verb: 'raise_budget', updateId, digest });
   const message: RaiseBudget = { ...parsed.raise, actor };
-  const { actor: by, hold, resolution } = await say(client, handle, 'raise_budget', message, updateId);
-  return {
-    actor: by,
-    cap: parsed.raise.to,
-    ...(hold === undefined ? {} : { hold }),
-    ...(resolution === undefined ? {} : { resolution }),
-  };
+  const { actor: by, holds = [] } = await say(client, handle, 'raise_budget', message, updateId);
+  return { actor: by, cap: parsed.raise.to, holds };
 }

@@ -47,10 +47,10 @@ export async function sayBeside(
   const { answer } = asked;
   if (!answer.allowed)
     throw new RokError('actor_refused', answer.reason.text, 'ask somebody who may: the refusal names what is needed');
-  const { actor, hold, resolution, given, quorum } = answer;
+  const { actor, holds, resolution, given, quorum } = answer;
   return {
     actor,
-    ...(hold === undefined ? {} : { hold }),
+    ...(holds === undefined ? {} : { holds }),
     ...(resolution === undefined ? {} : { resolution }),
     ...(given === undefined ? {} : { given }),
     ...(quorum === undefined ? {} : { quorum }),

@@ -8,8 +8,10 @@ CREATE TABLE audit.amendments (
   attempt integer,
   hold integer,
   reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 128),
-  -- As asked; what it came to stands beside it.
-  shift interval NOT NULL,
+  -- While the hold is open, as far as it is known: once opened until its deadline, once ended until then. What all of them
+  -- came to stands beside it.
+  open_from timestamptz NOT NULL,
+  open_until timestamptz NOT NULL,
   run_deadline timestamptz NOT NULL,
   finalize_due timestamptz NOT NULL,
   at timestamptz NOT NULL,

@@ -62,9 +62,18 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
   WHERE o.seq IS NULL AND n.outcome = 'succeeded' AND NOT n.repaired
     AND (n.kind = 'governedRun' OR (SELECT t.step FROM execute.v_attempts t
       WHERE (t.run_id, t.step, t.attempt) = (o.run_id, o.step, o.attempt)) IS NOT NULL)
-    -- A hold that ended with its run, or with the step that waited in it, is told by what ended it.
-    AND NOT (o.what = 'hold' AND o.event_id LIKE '%.resolved' AND (SELECT min(h.hold) FROM decide.v_holds h
-      WHERE h.run_id = o.run_id AND o.event_id = 'hold.' || h.hold || '.resolved' AND h.resolution = 'ended') IS NOT NULL)
+  UNION ALL
+  -- Of several holds at once each is told with its own key and its own end, also where the run's end ended it.
+  SELECT e.run_id, 'HOLLOW', true, 'event ' || e.event_id, 'it says of hold ' || h.hold || ' what its row does not'
+  FROM unnest(p_runs) AS p (run_id)
+  JOIN decide.v_holds h ON h.run_id = p.run_id
+  CROSS JOIN LATERAL (SELECT 'hold.' || h.hold || '.opened' AS opened, 'hold.' || h.hold || '.resolved' AS resolved) n
+  JOIN observe.v_events e ON e.run_id = h.run_id AND e.event_id IN (n.opened, n.resolved)
+  WHERE NOT CASE e.event_id
+    WHEN n.opened THEN audit.says(e.bytes, '"reason":"' || h.reason || '"') AND audit.says(e.bytes, '"step":' || h.step || ',')
+      AND audit.says(e.bytes, '"attempt":' || h.attempt || ',')
+      AND audit.says(e.bytes, '"action":"' || coalesce(h.action_digest, '') || '"')
+    ELSE coalesce(audit.says(e.bytes, '"resolution":"' || h.resolution || '"'), false) END
   UNION ALL
   SELECT n.run_id, 'TRACE_BROKEN', true, 'event run.closing', 'it does not count the ' || n.length || ' events'
   FROM ended n

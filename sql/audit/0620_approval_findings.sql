@@ -29,7 +29,10 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
       SELECT least(count(DISTINCT a.person), count(DISTINCT coalesce(k.person, a.person))) FROM decide.v_acts a
       LEFT JOIN audit.approval_checks k ON k.run_id = a.run_id AND k.update_id = a.update_id
       LEFT JOIN audit.approval_checks q ON q.run_id = a.run_id AND q.update_id = 'start'
-      WHERE a.run_id = h.run_id AND a.hold = h.hold AND a.verb = h.verb AND a.allowed
+      WHERE a.run_id = h.run_id AND a.verb = h.verb AND a.allowed
+        -- A raise ends every hold that waited for what it raised.
+        AND (a.hold = h.hold OR h.verb = 'raise_budget' AND EXISTS (SELECT FROM decide.v_raises x
+          WHERE (x.run_id, x.update_id) = (a.run_id, a.update_id) AND h.hold = ANY (x.holds)))
         -- Given while the hold was open, by the clock that stamped both.
         AND a.at >= h.opened_at AND a.at <= h.resolved_at AND a.at < h.until
         AND (h.verb IN ('resume', 'raise_budget') OR a.action_digest IS NOT DISTINCT FROM h.action_digest)

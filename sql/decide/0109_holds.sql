@@ -1,11 +1,13 @@
--- A paused run waits here for an authorised actor, its deadline, or its end; and every act of an actor, allowed or refused.
+-- What a run waits for: each hold for an authorised actor, its deadline, or the run's end, several at once; and every act of an
+-- actor, allowed or refused.
 SET ROLE rok_decide_owner;
 
 CREATE TABLE decide.holds (
   run_id uuid NOT NULL REFERENCES decide.runs,
   hold integer NOT NULL CHECK (hold >= 1),
-  step integer,
-  attempt integer,
+  step rok.whole NOT NULL,
+  -- Of a hold for MANUAL, which no attempt asked for: the how many-th pause of the run it is.
+  attempt rok.ordinal NOT NULL,
   action_digest text,
   reason text NOT NULL CHECK (reason IN
     ('APPROVAL_REQUIRED', 'BUDGET', 'RATE_LIMIT', 'POLICY_CHANGED', 'NO_PROGRESS', 'UNKNOWN_RESULT', 'MANUAL')),
@@ -18,11 +20,18 @@ CREATE TABLE decide.holds (
   resolved_at timestamptz,
   resolution text CHECK (resolution IN ('approved', 'rejected', 'resumed', 'raised', 'timed_out', 'ended')),
   PRIMARY KEY (run_id, hold),
-  UNIQUE (run_id, step, attempt),
   -- What decide.approval_uses references.
   UNIQUE (run_id, hold, step),
+  -- Asked for again it is the same hold; two different ones are never one.
+  UNIQUE (run_id, step, attempt, reason),
+  -- What a decision held is one action, and an answer names it; what an operator or the kernel held is none.
+  CHECK ((action_digest IS NULL) = (reason IN ('MANUAL', 'UNKNOWN_RESULT'))),
+  CHECK (resolution <> 'raised' OR reason = 'BUDGET'),
+  CHECK (resolution <> 'resumed' OR action_digest IS NULL),
   CHECK ((resolved_at IS NULL) = (resolution IS NULL))
 );
+-- A run is paused by hand or it is not.
+CREATE UNIQUE INDEX one_pause ON decide.holds (run_id) WHERE reason = 'MANUAL' AND resolved_at IS NULL;
 CREATE INDEX holds_open ON decide.holds (until) WHERE resolved_at IS NULL;
 GRANT SELECT, INSERT ON decide.holds TO rok_decide;
 -- When it ended the database says.

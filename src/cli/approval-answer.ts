@@ -1,7 +1,6 @@
 /** `rok approval approve | reject`: an answer is for one action, named by its digest; for any other it is refused. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { isDigest, type Digest } from '../domain/ids.js';
-import { RokError } from '../domain/errors.js';
 import { actorOf, withActor, wholeNumber, type ActorOptions } from './actor.js';
 import { inSession } from './session.js';
 
@@ -17,22 +16,15 @@ function answer(approval: Command, verb: 'approve' | 'reject'): void {
     .argument('<run>', 'run id or workflow id')
     .description(verb === 'approve' ? 'let the held action happen' : 'refuse the held action')
     .requiredOption('--digest <digest>', 'of the action, as `rok approval list` shows it', digest)
-    .option('--hold <n>', 'number of the hold', wholeNumber)
+    .option('--hold <n>', 'number of the hold, where several are for the same action', wholeNumber)
     .option('--reason <text>', 'why; kept with the act');
   withActor(command).action((name: string, options: Options, self: Command) =>
     inSession(self, async ({ env, print, client }) => {
       const handle = await (await client()).get(name);
-      const pending = options.hold ?? (await handle.status())?.hold?.hold;
-      if (pending === undefined)
-        throw new RokError(
-          'hold_unknown',
-          `\`${name}\` waits for nothing`,
-          'see what is pending with `rok approval list`',
-        );
       const steered = await handle[verb]({
         ...actorOf(options, env),
-        hold: pending,
         digest: options.digest,
+        ...(options.hold === undefined ? {} : { hold: options.hold }),
         ...(options.reason === undefined ? {} : { reason: options.reason }),
       });
       if (print.json) print.object({ run: name, verb, ...steered });

@@ -13,8 +13,8 @@ export function approvalList(approval: Command): void {
     .action((options: Options, command: Command) =>
       inSession(command, async ({ print, reader }) => {
         const views = await (await reader()).runs({ ...options, held: true, limit: 1_000 });
-        const holds = views.flatMap(({ run, tenant, agent, hold }) =>
-          hold === null ? [] : [{ run, tenant, agent, ...hold }],
+        const holds = views.flatMap(({ run, tenant, agent, holds: open }) =>
+          open.map((hold) => ({ run, tenant, agent, ...hold })),
         );
         if (print.json) for (const hold of holds) print.object(hold);
         else if (holds.length === 0) print.data('nothing waits');

@@ -56,12 +56,12 @@ export function budgetRaise(budget: Command): void {
         return 0;
       }
       const handle = await (await client()).get(view.workflowId);
-      const { actor, hold, resolution } = await handle.raiseBudget({ ...actorOf(options, env), ...raise });
-      if (print.json) print.object({ ...about, actor, hold: hold ?? null, resolution: resolution ?? null });
+      const { actor, holds } = await handle.raiseBudget({ ...actorOf(options, env), ...raise });
+      if (print.json) print.object({ ...about, actor, holds });
       else
         print.data(
           plain(
-            `raised by ${actor}: ${raise.scope} ${raise.unit} to ${raise.to}${hold === undefined ? '' : `, hold ${hold} ${resolution ?? ''}`}`,
+            `raised by ${actor}: ${raise.scope} ${raise.unit} to ${raise.to}${holds.map((hold) => `, hold ${hold} raised`).join('')}`,
           ),
         );
       return 0;

@@ -38,9 +38,9 @@ export async function* follow(reader: Reader, name: string, options: FollowOptio
         after = line.seq;
       }
       if (view.phase !== phase) yield { type: 'phase', view };
-      if (view.hold !== null && view.hold.hold > hold) yield { type: 'hold', view, hold: view.hold };
+      for (const open of view.holds) if (open.hold > hold) yield { type: 'hold', view, hold: open };
       phase = view.phase;
-      hold = view.hold?.hold ?? hold;
+      hold = view.holds.at(-1)?.hold ?? hold;
       if (isTerminal(view.phase)) endedAt ??= Date.now();
       if (endedAt !== undefined && lines.length === 0 && (isSettled(view) || Date.now() - endedAt > VERDICT_MS)) {
         yield { type: 'end', view };

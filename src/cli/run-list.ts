@@ -35,7 +35,7 @@ function listOf(runs: readonly RunView[]): string {
       view.agent,
       view.phase,
       view.outcome ?? '',
-      view.hold?.reason ?? '',
+      [...new Set(view.holds.map(({ reason }) => reason))].join(', '),
       view.verdict ?? 'PENDING',
       usdText(BigInt(view.spentMicros)),
       view.openedAt.slice(0, 19).concat('Z'),

@@ -1,7 +1,7 @@
 /** `rok run show`: one run as it stands, with what waits for an answer and how to give it. */
 import type { Command } from 'commander';
 import { usdText } from '../domain/money.js';
-import type { RunView } from '../platform/read.js';
+import type { OpenHold, RunView } from '../platform/read.js';
 import { foundRun } from './found-run.js';
 import { plain } from './print.js';
 import { inSession } from './session.js';
@@ -40,7 +40,7 @@ function sheetOf(view: RunView): string {
       `${view.decisions.allow} allow, ${view.decisions.deny} deny, ${view.decisions.pause} pause; ${view.refusedCalls} calls refused before one`,
     ],
     ['spend', `${usdText(BigInt(view.spentMicros))} of ${usdText(BigInt(view.capMicros))} USD`],
-    ...holdOf(view),
+    ...view.holds.flatMap((hold) => holdOf(hold, view.run)),
     ['verdict', view.verdict ?? 'PENDING'],
     ...view.findings.map((finding) => ['finding', `${finding.code} ${finding.subject}: ${finding.detail}`] as const),
     ['receipt', view.receipt === null ? 'none yet' : `number ${view.receipt}`],
@@ -49,8 +49,7 @@ function sheetOf(view: RunView): string {
   return lines.map(([name, value]) => `${name.padEnd(12)}  ${plain(value)}`).join('\n');
 }
 
-function holdOf({ hold, run }: RunView): readonly (readonly [string, string])[] {
-  if (hold === null) return [];
+function holdOf(hold: OpenHold, run: string): readonly (readonly [string, string])[] {
   const way =
     hold.reason === 'BUDGET'
       ? `rok budget raise ${run} --scope <scope> --unit <unit> --window <window> --from <cap> --to <cap> --reason <text> --as <name> --role approver:${hold.authority}`

@@ -32,6 +32,9 @@ const list = (body: JsonObject, key: string): string => {
   return Array.isArray(value) ? value.map((entry) => String(entry)).join('; ') : '';
 };
 
+/** Which of several, as `paused` named it. */
+const held = (id: string): string => `hold ${/^hold\.(\d+)\./.exec(id)?.[1] ?? ''}`;
+
 function ofTrace({ id, kind, body }: TraceLine): string | null {
   const step = /^(\d+)\.(\d+)\./.exec(id);
   const at = step === null ? '' : `${step[1] ?? ''}${step[2] === '1' ? '' : ` (attempt ${step[2] ?? ''})`}`;
@@ -56,9 +59,9 @@ function ofTrace({ id, kind, body }: TraceLine): string | null {
     case 'message.refused':
       return plain(`refused   ${text(body, 'actor')}: ${text(body, 'verb')} — ${text(body, 'reason')}`);
     case 'hold.warned':
-      return plain(`ends soon ${text(body, 'authority')} may answer until ${text(body, 'until')}`);
+      return plain(`ends soon ${held(id)}: ${text(body, 'authority')} may answer until ${text(body, 'until')}`);
     case 'hold.resolved':
-      return `resumed   ${text(body, 'resolution')}`;
+      return `resumed   ${held(id)}: ${text(body, 'resolution')}`;
     default:
       return null;
   }

@@ -80,7 +80,7 @@ async function steerBeside(
 /** The hold that `resume` ends; the run itself knows it. */
 async function pausedBy(sql: Sql, run: RunId): Promise<number | undefined> {
   const held = await openHolds(sql, run);
-  return held.find(({ reason }) => reason === 'MANUAL' || reason === 'UNKNOWN_RESULT')?.hold;
+  return (held.find(({ reason }) => reason === 'MANUAL') ?? held.find((one) => one.action_digest === null))?.hold;
 }
 
 type Known = Refusal & {

@@ -10,7 +10,7 @@ import { RokError } from '../domain/errors.js';
 import type { Caller } from './caller.js';
 import type { Deciders } from './deciders.js';
 import { writeDecision } from './decision-row.js';
-import { endHold, openHolds } from './holds.js';
+import { endedHolds, endHold, openHolds } from './holds.js';
 import { fence, settleAndReserve, settlementOf } from './ledger.js';
 import { storable } from '../domain/text.js';
 import { lockRun, openWarrants, runFacts, type OpenWarrant, type RunRow } from './run-row.js';
@@ -22,16 +22,15 @@ import { agentFacts, nothingAsked, type Snapshot } from './snapshot.js';
  */
 export async function latch(sql: Sql, deciders: Deciders, caller: Caller, request: LatchRequest): Promise<LatchAnswer> {
   const { run } = request;
-  const [row, [known], facts] = await Promise.all([
-    lockRun(sql, run, caller),
-    outcomeDecision(sql, run),
-    closingFacts(sql, run),
-  ]);
+  const [row, [known]] = await Promise.all([lockRun(sql, run, caller), outcomeDecision(sql, run)]);
   const outcome = await latchRow(sql, run, row, request);
-  const due = facts.due_in_ms === null ? {} : { dueInMs: facts.due_in_ms };
-  if (known !== undefined) return { outcome, decision: known, ...due };
-  if (isTerminal(row.phase)) return { outcome, decision: null, ...due };
-  return { ...(await decideOutcome(sql, deciders, run, { ...row, phase: 'FINALIZING', outcome }, facts)), ...due };
+  // Read after the holds have ended, which gave time back.
+  const [facts, holds] = await Promise.all([closingFacts(sql, run), endedHolds(sql, run)]);
+  const decided =
+    known !== undefined || isTerminal(row.phase)
+      ? { outcome, decision: known ?? null }
+      : await decideOutcome(sql, deciders, run, { ...row, phase: 'FINALIZING', outcome }, facts);
+  return { ...decided, holds, ...(facts.due_in_ms === null ? {} : { dueInMs: facts.due_in_ms }) };
 }
 
 const outcomeDecision = (sql: Sql, run: RunId) =>
@@ -68,7 +67,7 @@ async function decideOutcome(
   run: RunId,
   row: RunRow & { readonly outcome: Outcome },
   facts: ClosingFacts,
-): Promise<LatchAnswer> {
+): Promise<Omit<LatchAnswer, 'holds'>> {
   const intent: Intent = {
     step: row.last_step + 1,
     attempt: 1,

@@ -17,6 +17,7 @@ type Row = {
   readonly resolution: HoldResolution | null;
   readonly given: number;
   readonly was: Fate | null;
+  readonly holds: readonly number[] | null;
   readonly raise: BudgetRaise | null;
 };
 
@@ -28,7 +29,7 @@ export async function look(sql: Sql, caller: Caller, { run, seen }: LookRequest)
       (SELECT count(*)::int FROM decide.acts v
         WHERE v.run_id = a.run_id AND v.hold = a.hold AND v.verb = 'approve' AND v.allowed) AS given,
       CASE WHEN r.run_id IS NOT NULL THEN jsonb_build_object('scope', r.scope, 'subject', r.subject, 'unit', r.unit,
-        'window', r.time_window, 'from', r.from_cap::text, 'to', r.to_cap::text, 'reason', coalesce(a.reason, '')) END AS raise
+        'window', r.time_window, 'from', r.from_cap::text, 'to', r.to_cap::text, 'reason', coalesce(a.reason, '')) END AS raise, r.holds
     FROM decide.acts a
     LEFT JOIN decide.holds h USING (run_id, hold)
     LEFT JOIN decide.v_raises r USING (run_id, update_id)
@@ -43,11 +44,11 @@ export async function look(sql: Sql, caller: Caller, { run, seen }: LookRequest)
   };
 }
 
-const told = ({ verb, update_id: updateId, actor, hold, given, was, resolution, raise }: Row): SideAct => ({
+const told = ({ verb, update_id: updateId, actor, hold, given, was, resolution, holds, raise }: Row): SideAct => ({
   verb,
   updateId,
   actor,
-  ...(hold === null ? {} : { hold, given }),
+  ...(holds === null ? (hold === null ? {} : { hold, given }) : { holds }),
   ...(resolution === null ? {} : { resolution }),
   ...(was === null ? {} : { was }),
   ...(raise === null ? {} : { raise }),

@@ -1,13 +1,13 @@
 /**
- * The act `raise_budget`: read from what was asked, applied by the database in the act's own transaction, and the hold that it
- * resolves. Deliberately no judgement of the new cap: the step that waits is decided again, and may be refused again.
+ * The act `raise_budget`: read from what was asked, applied by the database in the act's own transaction, and the holds that it
+ * resolves. Deliberately no judgement of the new cap: each step that waits is decided again, and may be refused again.
  */
 import { RokError } from '../domain/errors.js';
 import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
 import type { AccessRequest } from '../domain/protocol/decide.js';
 import { parseRaise, raiseDigest, raiseText, type BudgetRaise } from '../domain/protocol/raise.js';
 import type { Sql } from '../domain/sql.js';
-import { openHolds, type HoldRow } from './holds.js';
+import { endHold } from './holds.js';
 
 export type Raising = { readonly raise: BudgetRaise; readonly text: string; readonly digest: Digest };
 
@@ -19,9 +19,31 @@ export function raisingOf(request: AccessRequest): Raising | null {
   return { raise: parsed.raise, text: raiseText(parsed.raise), digest: raiseDigest(parsed.raise) };
 }
 
-/** A run has one hold at a time. */
-export async function heldForBudget(sql: Sql, run: RunId): Promise<HoldRow | undefined> {
-  return (await openHolds(sql, run)).find(({ reason }) => reason === 'BUDGET');
+/** The open holds of this run that wait for the very account that is to be raised. */
+export async function heldFor(sql: Sql, run: RunId, { raise }: Raising): Promise<readonly number[]> {
+  const { scope, subject, unit, window } = raise;
+  const [row] = await sql.query<{ holds: readonly number[] }>('SELECT decide.held_for($1, $2, $3, $4, $5) AS holds', [
+    uuidOf(run),
+    scope,
+    subject,
+    unit,
+    window,
+  ]);
+  return row?.holds ?? [];
+}
+
+/** Ends the holds that waited for what the act raised; asked again, says which they were. */
+export async function endRaised(
+  sql: Sql,
+  { run, updateId }: Pick<AccessRequest, 'run' | 'updateId'>,
+): Promise<readonly number[]> {
+  const [row] = await sql.query<{ holds: readonly number[] }>(
+    'SELECT holds FROM decide.raises WHERE run_id = $1 AND update_id = $2',
+    [uuidOf(run), updateId],
+  );
+  const holds = row?.holds ?? [];
+  for (const hold of holds) await endHold(sql, run, { hold }, 'raised');
+  return holds;
 }
 
 type Raised =

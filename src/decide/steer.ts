@@ -28,7 +28,7 @@ import type { Caller } from './caller.js';
 import type { Deciders } from './deciders.js';
 import { endHold, openHold, readHold, type HoldRow } from './holds.js';
 import { personText, standingOf } from './persons.js';
-import { applyRaise, heldForBudget, raisingOf, type Raising } from './raise.js';
+import { applyRaise, endRaised, heldFor, raisingOf, type Raising } from './raise.js';
 import { countRefusal } from './refusals.js';
 import { lockRow, lockRun, type RunRow } from './run-row.js';
 
@@ -67,7 +67,7 @@ export async function access(
   // An id that a signal carries is not kept apart from others by Temporal.
   if (known !== undefined && isAnother(known, request, raising === null ? null : (digest ?? null)))
     return no(known.actor, refused(known.actor, request.verb, 'access.update', 'the update id is of another act'));
-  const hold = await holdMeant(sql, request, known);
+  const hold = await holdMeant(sql, request, raising, known);
   if (known !== undefined)
     return known.allowed
       ? allowed(sql, request, known.actor, hold)
@@ -129,10 +129,15 @@ const isAnother = (known: KnownAct, request: AccessRequest, raise: string | null
   (raise !== null && known.action_digest !== raise) ||
   (request.verb === 'resume' && known.was !== (request.was ?? null));
 
-/** A raise is for the hold that waits for one, if there is any; asked for again, for the one that it was for. */
-async function holdMeant(sql: Sql, request: AccessRequest, known: KnownAct | undefined): Promise<HoldRow | undefined> {
-  if (request.verb === 'raise_budget' && known === undefined) return heldForBudget(sql, request.run);
-  const number = request.verb === 'raise_budget' ? known?.hold : request.hold;
+/** A raise is for the holds that wait for that account, and the act names the first; asked again, the one that it was for. */
+async function holdMeant(
+  sql: Sql,
+  request: AccessRequest,
+  raising: Raising | null,
+  known: KnownAct | undefined,
+): Promise<HoldRow | undefined> {
+  const number =
+    raising === null ? request.hold : known === undefined ? (await heldFor(sql, request.run, raising))[0] : known.hold;
   return number === undefined || number === null ? undefined : readHold(sql, request.run, number);
 }
 
@@ -192,6 +197,7 @@ async function allowed(
   actor: string,
   hold: HoldRow | undefined,
 ): Promise<AccessAnswer> {
+  if (request.verb === 'raise_budget') return raisedBy(sql, request, actor);
   if (hold === undefined) return { allowed: true, actor };
   const [votes] = await sql.query<{ given: number; rejected: boolean }>(
     `SELECT count(*) FILTER (WHERE verb = 'approve')::int AS given, coalesce(bool_or(verb = 'reject'), false) AS rejected
@@ -204,7 +210,6 @@ async function allowed(
   return {
     allowed: true,
     actor,
-    ...(request.verb === 'raise_budget' ? { hold: hold.hold } : {}),
     given,
     quorum: hold.quorum,
     ...(resolution === null ? {} : { resolution }),
@@ -212,30 +217,37 @@ async function allowed(
   };
 }
 
+async function raisedBy(sql: Sql, request: AccessRequest, actor: string): Promise<AccessAnswer> {
+  const holds = await endRaised(sql, request);
+  if (holds.length === 0) return { allowed: true, actor };
+  return {
+    allowed: true,
+    actor,
+    holds,
+    resolution: 'raised',
+    runDeadlineInMs: await untilDeadline(sql, request.run),
+  };
+}
+
 function resolutionBy(verb: ActorVerb, rejected: boolean, enough: boolean): HoldResolution | null {
   if (verb === 'resume') return 'resumed';
-  if (verb === 'raise_budget') return 'raised';
   if (rejected) return 'rejected';
   return enough ? 'approved' : null;
 }
 
-/** Opens a hold that no decision asked for (pause by an actor, an unknown result). Its number is its key. */
+/** Opens a hold that no decision asked for: a pause by an actor, an unknown result. */
 export async function hold(sql: Sql, caller: Caller, request: HoldRequest): Promise<HoldAnswer> {
-  const row = await lockRun(sql, request.run, caller);
-  const known = await readHold(sql, request.run, request.hold);
+  await lockRun(sql, request.run, caller);
   const until = iso(new Date((await now(sql)) + 3_600_000).toISOString());
   const terms: HoldTerms = { reason: request.reason, authority: 'operator', quorum: 1, until, onTimeout: 'terminate' };
-  const held =
-    known ??
-    (await openHold(sql, request.run, {
-      step: row.last_step,
-      attempt: 1,
-      actionDigest: null,
-      terms,
-      by: request.by,
-      number: request.hold,
-    }));
-  return { hold: held.hold, terms: { ...terms, until: iso(held.until) }, remainingMs: held.remaining_ms };
+  const { step, attempt, by } = request;
+  const held = await openHold(sql, request.run, { step, attempt, actionDigest: null, terms, by });
+  return {
+    hold: held.hold,
+    terms: { ...terms, until: iso(held.until) },
+    remainingMs: held.remaining_ms,
+    resolution: held.resolution,
+  };
 }
 
 /** A hold's deadline passed, or the run goes on without it. Only database time says that it passed. */

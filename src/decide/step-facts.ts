@@ -101,7 +101,7 @@ const RECENT = `(SELECT coalesce(jsonb_agg(jsonb_build_object('request', l.reque
 
 /**
  * An answer counts for the step that it was given to, until an attempt of that step succeeded. Only what was rejected stays so
- * for the whole run. A step's first attempt was asked nobody about.
+ * for the whole run, but for a step of which just that was approved. A step's first attempt was asked nobody about.
  */
 const answersOf = (brings: Brings): string =>
   brings.attempts
@@ -109,11 +109,17 @@ const answersOf = (brings: Brings): string =>
         AND t.attempt >= h.attempt AND t.attempt < $3 AND t.status = 'succeeded')`
     : 'false';
 
+const rejectionsOf = (brings: Brings): string =>
+  brings.attempts
+    ? `h.resolution = 'rejected' AND (h.step = $2 OR NOT EXISTS (SELECT FROM decide.holds o WHERE o.run_id = h.run_id
+        AND o.step = $2 AND o.action_digest = $4 AND o.reason = h.reason AND o.resolution = 'approved'))`
+    : `h.resolution = 'rejected'`;
+
 /** Of all holds that ended; in no order, which is cheaper made here. */
 const holdsOf = (brings: Brings): string => `SELECT
     coalesce(jsonb_agg(jsonb_build_object('hold', h.hold, 'reason', h.reason, 'authority', h.authority,
       'resolution', h.resolution, 'onTimeout', h.on_timeout))
-      FILTER (WHERE h.action_digest = $4 AND (h.resolution = 'rejected' OR (${answersOf(brings)}))), '[]') AS past_holds,
+      FILTER (WHERE h.action_digest = $4 AND ((${rejectionsOf(brings)}) OR (${answersOf(brings)}))), '[]') AS past_holds,
     coalesce(jsonb_object_agg(h.authority, true)
       FILTER (WHERE h.resolution = 'approved' AND h.reason = 'APPROVAL_REQUIRED' AND h.action_digest = $4
         AND ${answersOf(brings)}), '{}') AS approvals,

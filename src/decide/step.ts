@@ -10,7 +10,7 @@ import type { Caller } from './caller.js';
 import { blockingRates } from './checks/rates.js';
 import type { Deciders } from './deciders.js';
 import { writeDecision, type Written } from './decision-row.js';
-import { openHold } from './holds.js';
+import { holdOf, openHold } from './holds.js';
 import { fence, rateAndReserve, settleAndReserve, settlementOf } from './ledger.js';
 import type { Answer } from './policy-checker.js';
 import { lockRun, openWarrants, type RunRow } from './run-row.js';
@@ -117,10 +117,10 @@ async function repeat(
     policySetDigest: existing.policy_set_digest,
     priceTableDigest: existing.price_table_digest,
   };
-  const [held] = await sql.query<{ hold: number }>(
-    'SELECT hold FROM decide.holds WHERE run_id = $1 AND step = $2 AND attempt = $3',
-    [uuidOf(run), intent.step, intent.attempt],
-  );
+  const held =
+    ruling.effect === 'pause'
+      ? await holdOf(sql, run, { step: intent.step, attempt: intent.attempt, reason: ruling.hold.reason })
+      : undefined;
   return told(ruling, action, digests, { determining, notices }, held?.hold ?? null, row, facts);
 }
 

@@ -9,9 +9,9 @@ export const TRACE_KINDS = {
   'step.executed': 'an attempt came back; status, result digest, usage',
   'call.refused':
     'a call that a model asked for was refused before a decision; skill, code, digest of what was said of it',
-  'hold.opened': 'the run is paused; reason, authority, until',
+  'hold.opened': 'a step, or by hand the run, is held; step, attempt, reason, authority, until, action',
   'hold.warned': 'the hold ends in 5 minutes, or less; authority, until',
-  'hold.resolved': 'the hold ended; how and by whom',
+  'hold.resolved': 'the hold ended; how',
   'approval.given': 'an actor approved or rejected',
   'budget.raised': 'an actor raised the cap of a budget; which, from what to what',
   'message.refused': 'an actor asked for something it may not do',

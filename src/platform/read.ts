@@ -93,7 +93,7 @@ export function readerOn(database: OpenDatabase): Reader {
       const rows = await ask<RunViewRow>(
         `${RUN_VIEW_SQL} WHERE ($1::text IS NULL OR r.tenant = $1)
           AND (NOT $2 OR r.phase NOT IN ('COMPLETED', 'FAILED'))
-          AND (NOT $3 OR (r.phase NOT IN ('COMPLETED', 'FAILED') AND h.open_hold IS NOT NULL))
+          AND (NOT $3 OR (r.phase NOT IN ('COMPLETED', 'FAILED') AND h.open_holds IS NOT NULL))
         ORDER BY r.opened_at DESC LIMIT $4`,
         [tenant ?? null, open ?? false, held ?? false, Math.min(limit ?? 50, MAX_ROWS)],
       );

@@ -10,6 +10,8 @@ import type { Finding, VerdictStatus } from '../domain/verdict.js';
 
 export type OpenHold = {
   readonly hold: number;
+  readonly step: number;
+  readonly attempt: number;
   readonly reason: HoldReason;
   readonly authority: string;
   readonly quorum: number;
@@ -41,7 +43,8 @@ export type RunView = {
   readonly refusedCalls: number;
   readonly attempts: number;
   readonly traceEvents: number;
-  readonly hold: OpenHold | null;
+  /** Those that are open, in the order in which they were opened. */
+  readonly holds: readonly OpenHold[];
   readonly verdict: VerdictStatus | null;
   readonly findings: readonly Finding[];
   /** Number of the latest receipt in its tenant's chain. */
@@ -60,7 +63,7 @@ export const RUN_VIEW_SQL = `SELECT r.run_id, r.tenant, r.agent, r.workflow_id, 
     coalesce((SELECT max(x.to_cap)::text FROM decide.v_raises x WHERE x.run_id = r.run_id AND x.scope = 'run' AND x.unit = 'usd_micros'),
       r.limits ->> 'usdMicros') AS cap, d.allow, d.deny, d.pause, coalesce(w.attempts, 0)::int AS attempts,
     coalesce(t.length, 0)::int AS trace_events,
-    (SELECT count(*)::int FROM observe.v_events x WHERE x.run_id = r.run_id AND x.kind = 'call.refused') AS refused_calls, h.open_hold, v.status AS verdict, coalesce(v.findings, '[]') AS findings,
+    (SELECT count(*)::int FROM observe.v_events x WHERE x.run_id = r.run_id AND x.kind = 'call.refused') AS refused_calls, h.open_holds, v.status AS verdict, coalesce(v.findings, '[]') AS findings,
     (SELECT x.n::text FROM audit.v_receipts x WHERE x.run_id = r.run_id ORDER BY x.revision DESC LIMIT 1) AS receipt,
     r.opened_at, r.ended_at, c.run_deadline, c.finalize_due, clock_timestamp() AS as_of
   FROM decide.v_runs r
@@ -72,14 +75,14 @@ export const RUN_VIEW_SQL = `SELECT r.run_id, r.tenant, r.agent, r.workflow_id, 
   LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE x.effect = 'allow')::int AS allow,
       count(*) FILTER (WHERE x.effect = 'deny')::int AS deny, count(*) FILTER (WHERE x.effect = 'pause')::int AS pause
     FROM decide.v_decisions x WHERE x.run_id = r.run_id) d ON true
-  LEFT JOIN LATERAL (SELECT json_build_object('hold', x.hold, 'reason', x.reason, 'authority', x.authority, 'quorum', x.quorum,
+  LEFT JOIN LATERAL (SELECT json_agg(json_build_object('hold', x.hold, 'step', x.step, 'attempt', x.attempt, 'reason', x.reason, 'authority', x.authority, 'quorum', x.quorum,
       'openedAt', to_char(x.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
       'until', to_char(x.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'digest', x.action_digest,
       'kind', p.kind, 'target', p.target, 'reasons', p.reasons,
       'given', (SELECT count(*) FROM decide.v_acts a
-        WHERE a.run_id = x.run_id AND a.hold = x.hold AND a.allowed AND a.verb = 'approve')) AS open_hold
-    FROM decide.v_holds x LEFT JOIN decide.v_decisions p ON (p.run_id, p.step, p.attempt) = (x.run_id, x.step, x.attempt)
-    WHERE x.run_id = r.run_id AND x.resolved_at IS NULL ORDER BY x.hold DESC LIMIT 1) h ON true`;
+        WHERE a.run_id = x.run_id AND a.hold = x.hold AND a.allowed AND a.verb = 'approve')) ORDER BY x.hold) AS open_holds
+    FROM decide.v_holds x LEFT JOIN decide.v_decisions p ON (p.run_id, p.step, p.attempt) = (x.run_id, x.step, x.attempt) AND x.reason <> 'MANUAL'
+    WHERE x.run_id = r.run_id AND x.resolved_at IS NULL) h ON true`;
 
 type HoldJson = Omit<OpenHold, 'what' | 'digest'> & {
   readonly digest: string | null;
@@ -106,7 +109,7 @@ export type RunViewRow = {
   readonly refused_calls: number;
   readonly attempts: number;
   readonly trace_events: number;
-  readonly open_hold: HoldJson | null;
+  readonly open_holds: readonly HoldJson[] | null;
   readonly verdict: VerdictStatus | null;
   readonly findings: readonly Finding[];
   readonly receipt: string | null;
@@ -135,7 +138,7 @@ export function toRunView(row: RunViewRow): RunView {
     refusedCalls: row.refused_calls,
     attempts: row.attempts,
     traceEvents: row.trace_events,
-    hold: row.open_hold === null ? null : toHold(row.open_hold),
+    holds: (row.open_holds ?? []).map(toHold),
     verdict: row.verdict,
     findings: row.findings,
     receipt: row.receipt,

@@ -10,7 +10,7 @@ export const searchAttributeTypes = {
   RokPhase: 'Keyword',
   RokOutcome: 'Keyword',
   RokVerdict: 'Keyword',
-  RokHold: 'Keyword',
+  RokHold: 'KeywordList',
   RokSpendMicros: 'Int',
   RokProfile: 'Keyword',
 } as const;
@@ -18,7 +18,7 @@ export const searchAttributeTypes = {
 export type SearchAttributeType = (typeof searchAttributeTypes)[keyof typeof searchAttributeTypes];
 
 /** temporal.api.enums.v1.IndexedValueType */
-const wireTypes = { Keyword: 2, Int: 3 } as const satisfies Record<SearchAttributeType, number>;
+const wireTypes = { Keyword: 2, Int: 3, KeywordList: 7 } as const satisfies Record<SearchAttributeType, number>;
 
 /** Those of ours that the namespace does not have. */
 export async function missingSearchAttributes(connection: Connection, namespace: string): Promise<readonly string[]> {

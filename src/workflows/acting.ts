@@ -9,7 +9,7 @@ import { messageDigest } from '../domain/protocol/message.js';
 import type { BudgetRaise } from '../domain/protocol/raise.js';
 import type { GovernedRun } from './governed-state.js';
 import { decide } from './hands.js';
-import type { Steered } from './messages.js';
+import type { HoldStatus, Steered } from './messages.js';
 import { messageIn, refuse } from './validating.js';
 
 /** What an allowed act means to the run. */
@@ -18,6 +18,8 @@ export type Act = {
   readonly updateId: string;
   readonly actor: string;
   readonly hold?: number | undefined;
+  /** Of a raise: those that waited for just that budget. */
+  readonly holds?: readonly number[] | undefined;
   readonly given?: number | undefined;
   readonly resolution?: HoldResolution | undefined;
   readonly was?: Fate | undefined;
@@ -31,7 +33,7 @@ export async function acted(run: GovernedRun, verb: ActorVerb, value: unknown): 
   if (run.closing) throw refuse('run_closed', 'the run admits nothing more');
   const message = messageIn(verb, value);
   const { updateId, raise, was } = message;
-  const hold = message.hold ?? (verb === 'resume' ? run.holding.current?.hold : undefined);
+  const hold = message.hold ?? (verb === 'resume' ? resumable(run)?.hold : undefined);
   const answer = await asked(() =>
     decide['decide.access']({ run: run.run, ...message, ...(hold === undefined ? {} : { hold }) }),
   );
@@ -39,17 +41,21 @@ export async function acted(run: GovernedRun, verb: ActorVerb, value: unknown): 
     noteRefused(run, verb, updateId, answer);
     throw refuse('actor_refused', answer.reason.text);
   }
-  const { actor, given, resolution, quorum } = answer;
-  const about = answer.hold ?? hold;
-  takeEffect(run, { verb, updateId, actor, hold: about, given, resolution, was, raise }, answer.runDeadlineInMs);
+  const { actor, holds, given, resolution, quorum } = answer;
+  takeEffect(run, { verb, updateId, actor, hold, holds, given, resolution, was, raise }, answer.runDeadlineInMs);
   return {
     actor,
-    ...(about === undefined ? {} : { hold: about }),
+    ...(hold === undefined ? {} : { hold }),
+    ...(holds === undefined ? {} : { holds }),
     ...(resolution === undefined ? {} : { resolution }),
     ...(given === undefined ? {} : { given }),
     ...(quorum === undefined ? {} : { quorum }),
   };
 }
+
+/** What a resume that names no hold means: a pause before anything else, or what is there to be refused. */
+const resumable = ({ holding: { open } }: GovernedRun): HoldStatus | undefined =>
+  open.find(({ reason }) => reason === 'MANUAL') ?? open.find(({ digest }) => digest === null) ?? open[0];
 
 /** An error of the activity as the refusal that it is: what the database or the deciders will not take ends no run. */
 async function asked(work: () => Promise<AccessAnswer>): Promise<AccessAnswer> {
@@ -76,19 +82,19 @@ export function noteRefused(
 
 /** @param deadlineInMs where the act moved it */
 export function takeEffect(run: GovernedRun, act: Act, deadlineInMs?: number): void {
-  const { verb, actor, hold = 0, was, raise } = act;
+  const { verb, actor, hold = 0, holds = [], was, raise } = act;
   const event = actEvent(act.updateId);
   if (raise === undefined)
     run.trace.note('approval.given', event, { verb, actor, hold, ...(was === undefined ? {} : { was }) });
   else {
     const { scope, subject, unit, window, from, to } = raise;
-    run.trace.note('budget.raised', event, { actor, hold, scope, subject, unit, window, from, to });
+    run.trace.note('budget.raised', event, { actor, holds, scope, subject, unit, window, from, to });
     if (scope === 'run' && unit === 'usd_micros') run.capMicros = to;
   }
   if (was !== undefined) run.fates.set(hold, { was, by: actor });
-  if (act.hold !== undefined) run.holding.answered(act.hold, act.given, act.resolution);
+  for (const each of act.hold === undefined ? holds : [act.hold]) run.holding.answered(each, act.given, act.resolution);
   if (deadlineInMs !== undefined) run.deadlineIs(deadlineInMs);
-  if (verb === 'pause') run.pauseAsked = actor;
+  if (verb === 'pause') run.holding.pauseBy(actor);
   if (verb === 'cancel') run.end({ outcome: 'cancelled', detail: `cancelled by ${actor}` });
   if (verb === 'kill') run.end({ outcome: 'killed', detail: `killed by ${actor}` });
   if (verb === 'finalize') run.end({ outcome: 'forced', detail: `finalize_run by ${actor}` });

@@ -29,10 +29,10 @@ export type Task = {
   readonly first?: FirstInput;
   /** Whether a call whose fate is unknown may be tried again. */
   readonly repeatable: boolean;
-  /** When it has its permit, or will not get one. */
-  readonly onDecided?: () => void;
-  /** When the trace has its first decision. */
+  /** When the trace has a decision. */
   readonly onNoted?: () => void;
+  /** When there is a decision that does not end the run: also where it holds the step. */
+  readonly onDecided?: () => void;
 };
 
 const MAX_TRIES = 4;
@@ -55,8 +55,8 @@ export async function attemptUntilDone(run: GovernedRun, task: Task): Promise<Do
       turn: task.turn,
       ...(task.context === undefined ? {} : { context: task.context }),
       ...(task.onNoted === undefined ? {} : { onNoted: task.onNoted }),
+      ...(task.onDecided === undefined ? {} : { onDecided: task.onDecided }),
     });
-    task.onDecided?.();
     if (!permitted.allowed) return { status: 'denied', reasons: permitted.reasons };
     const { intent } = permitted.permit;
     const { result, model, ...rest } = await execute(run, permitted.permit, task);
@@ -65,8 +65,12 @@ export async function attemptUntilDone(run: GovernedRun, task: Task): Promise<Do
       return { status: 'succeeded', contentDigest: result.contentDigest, ...(model === undefined ? {} : { model }) };
     if (result.status === 'failed' && !AGAIN.includes(result.code)) return { status: 'failed', code: result.code };
     if (result.status === 'unknown' && !task.repeatable) {
-      const what = `${intent.target} may or may not have been done: ${result.cause}`;
-      return { status: 'unknown', said: await run.holdFor('UNKNOWN_RESULT', 'kernel', what) };
+      const { step, attempt: at } = intent;
+      const hold = await run.holding.holdFor(
+        { step, attempt: at, reason: 'UNKNOWN_RESULT', by: 'kernel' },
+        `${intent.target} may or may not have been done: ${result.cause}`,
+      );
+      return { status: 'unknown', said: run.fates.get(hold) ?? null };
     }
     if (tries >= MAX_TRIES)
       throw new RunEnded({ outcome: 'failed', detail: `step ${task.step} did not succeed in ${MAX_TRIES} attempts` });

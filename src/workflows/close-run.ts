@@ -7,6 +7,7 @@
 import { log } from '@temporalio/workflow';
 import type { Digest } from '../domain/ids.js';
 import type { Outcome } from '../domain/phases.js';
+import type { EndedHold } from '../domain/protocol/decide.js';
 import type { Ending } from './ending.js';
 import type { GovernedRun } from './governed-state.js';
 import { auditWithin, decide, decideWithin, executeWithin } from './hands.js';
@@ -22,6 +23,8 @@ const LEAST_KEPT_MS = 1_500;
 
 /** What closing needs of a run; `repair` closes with the same. */
 export type Closing = Pick<GovernedRun, 'run' | 'trace' | 'moved'> & {
+  /** Notes how the holds ended that the run's end found open. */
+  noteEnded(ended: readonly EndedHold[]): void;
   readonly tenant: string;
   readonly agent: string;
   readonly graceMs: number;
@@ -42,6 +45,9 @@ export async function closeRun(run: GovernedRun, ending: Ending, answer: RunResu
         trace: run.trace,
         moved: (to) => {
           run.moved(to);
+        },
+        noteEnded: (ended) => {
+          run.holding.noteEnded(ended);
         },
         tenant: opened.tenant,
         agent: opened.agent,
@@ -65,6 +71,7 @@ export async function close(run: Closing, ending: Ending & { readonly answer: Di
     decideWithin(share('latch'))['decide.latch']({ run: run.run, outcome: asked, detail, answer }),
   );
   const outcome: Outcome = latched?.outcome ?? asked;
+  run.noteEnded(latched?.holds ?? []);
   run.moved({ phase: 'FINALIZING', outcome });
   // By database time, where the latch answered; a run that ends long before its deadline has no more than the grace either.
   const leftMs = Math.min(latched?.dueInMs ?? Infinity, run.graceMs - (Date.now() - beganMs));

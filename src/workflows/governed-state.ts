@@ -13,9 +13,9 @@ import { PROFILE_RULES } from '../domain/profiles.js';
 import type { VerdictStatus } from '../domain/verdict.js';
 import { control, decide } from './hands.js';
 import { endingOf, RunEnded, type Ending } from './ending.js';
-import { Holding, type Held } from './holding.js';
+import { Holding } from './holding.js';
 import type { RunStatus } from './messages.js';
-import { showDetails, showHold } from './surface.js';
+import { showDetails } from './surface.js';
 import { TraceBuffer } from './trace-buffer.js';
 import { Turn } from './turn.js';
 
@@ -33,22 +33,23 @@ export type Asking = {
   readonly context?: ContextRef;
   readonly arguments?: Json;
   readonly argumentsSalt?: string;
+  /** When the trace has a decision, whatever it is. */
   readonly onNoted?: () => void;
+  /** When there is a decision that does not end the run: also where it holds the step. */
+  readonly onDecided?: () => void;
 };
 
 export class GovernedRun {
   /** Every local activity while the run is open goes through here. */
   readonly turn = new Turn();
   readonly trace: TraceBuffer;
-  readonly holding = new Holding();
+  readonly holding: Holding;
   /** By hold for UNKNOWN_RESULT: what who looked says of the call. */
   readonly fates = new Map<number, SaidFate>();
   /** The body runs in here; ending the run cancels it. */
   readonly scope = new CancellationScope();
   ending: Ending | null = null;
   closing = false;
-  /** Set by `pause`: who asked. The next step waits in a hold. */
-  pauseAsked: string | null = null;
   /** Set anew when a hold ended: the deadline may be nearer than the timer. */
   deadlineInMs: number;
   deadlineMoved = 0;
@@ -63,6 +64,7 @@ export class GovernedRun {
 
   constructor(readonly opened: Opened) {
     this.trace = new TraceBuffer(opened.run);
+    this.holding = new Holding(this);
     this.#phase = opened.phase;
     this.deadlineInMs = opened.remainingMs;
     this.capMicros = opened.capMicros;
@@ -83,7 +85,7 @@ export class GovernedRun {
       step: this.#steps,
       spentMicros: this.#spent,
       capMicros: this.capMicros,
-      hold: this.holding.current,
+      holds: this.holding.open,
     };
   }
 
@@ -150,9 +152,10 @@ export class GovernedRun {
     const { step, turn } = asking;
     let { draft, attempt } = asking;
     for (;;) {
-      if (this.pauseAsked !== null) await this.#pausedByActor();
+      if (this.holding.paused) await this.holding.untilGoingOn(step);
       const intent: Intent = { step, attempt, ...draft };
       const answer = await this.#ask(intent, turn, asking);
+      if (answer === null) continue;
       if (answer.kind === 'conflict') attempt = answer.nextAttempt;
       else if (answer.kind === 'closed')
         throw new RunEnded({ outcome: answer.outcome ?? 'forced', detail: 'the run admits nothing more' });
@@ -160,18 +163,21 @@ export class GovernedRun {
         const { ruling } = answer;
         this.#noteDecided(intent, answer);
         asking.onNoted?.();
+        if (ruling.effect === 'deny' && ruling.final) throw new RunEnded(endingOf(ruling.reasons, false));
+        asking.onDecided?.();
         if (ruling.effect === 'allow')
           return { allowed: true, permit: { intent, actionDigest: answer.actionDigest, grant: ruling.grant } };
         if (ruling.effect === 'deny') {
-          if (ruling.final) throw new RunEnded(endingOf(ruling.reasons, false));
           if (ruling.retryAfterMs !== undefined)
             await sleep(ruling.retryAfterMs, { summary: `rate limit: ${intent.kind} ${intent.target}` });
           else if (ruling.suggest === undefined) return { allowed: false, step, reasons: ruling.reasons };
           else draft = { ...draft, target: ruling.suggest.model };
         } else {
           const what = `${intent.kind} ${intent.target}: ${ruling.reasons.map((reason) => reason.text).join('; ')}`;
-          await this.#held({
+          await this.holding.held({
             hold: answer.hold ?? 0,
+            step,
+            attempt,
             terms: ruling.hold,
             remainingMs: Date.parse(ruling.hold.until) - Date.now(),
             digest: answer.actionDigest,
@@ -183,8 +189,8 @@ export class GovernedRun {
     }
   }
 
-  /** The trace goes with the next decision; both must be back before the step begins, where the profile says so. */
-  #ask(intent: Intent, turn: number, asking: Asking): Promise<StepAnswer> {
+  /** Null when a pause was asked for while this waited for its turn. The trace goes with the next decision; both must be back before the step begins, where the profile says so. */
+  #ask(intent: Intent, turn: number, asking: Asking): Promise<StepAnswer | null> {
     const step = {
       run: this.run,
       intent,
@@ -194,6 +200,7 @@ export class GovernedRun {
       ...(asking.argumentsSalt === undefined ? {} : { argumentsSalt: asking.argumentsSalt }),
     };
     return this.turn.take(async () => {
+      if (this.holding.paused) return null;
       await this.trace.leaveOnePortion(this.#traceFirst);
       const { waiting } = this.trace;
       if (waiting.length === 0) return decide['decide.step'](step);
@@ -246,8 +253,10 @@ export class GovernedRun {
       argumentsDigest: this.opened.specDigest,
       contextDigest: NO_CONTEXT,
     };
-    await this.#held({
+    await this.holding.held({
       hold: 1,
+      step: 0,
+      attempt: 1,
       terms: ruling.hold,
       remainingMs: Date.parse(ruling.hold.until) - Date.now(),
       digest: actionDigest(draft),
@@ -259,41 +268,8 @@ export class GovernedRun {
     this.trace.note('run.authorized', 'run.authorized', {});
   }
 
-  async #pausedByActor(): Promise<void> {
-    while (this.pauseAsked !== null) {
-      const by = this.pauseAsked;
-      this.pauseAsked = null;
-      await this.holdFor('MANUAL', by, `paused by ${by}`);
-    }
-  }
-
-  /** A hold that no decision asked for. */
-  async holdFor(reason: 'MANUAL' | 'UNKNOWN_RESULT', by: string, what: string): Promise<SaidFate | null> {
-    const opened = await this.turn.take(() =>
-      decide['decide.hold']({ run: this.run, hold: this.holding.last + 1, reason, by }),
-    );
-    await this.#held({ hold: opened.hold, terms: opened.terms, remainingMs: opened.remainingMs, digest: null, what });
-    return this.fates.get(opened.hold) ?? null;
-  }
-
   /** What is noted is kept now: where the profile says so, nothing goes on before. */
   keepTrace(): Promise<void> {
     return this.turn.take(() => (this.#traceFirst ? this.trace.flush() : this.trace.flushOnce()));
-  }
-
-  async #held(held: Held): Promise<void> {
-    const { reason, authority, until } = held.terms;
-    this.trace.note('hold.opened', `hold.${held.hold}.opened`, { reason, authority, until, action: held.digest ?? '' });
-    await this.keepTrace();
-    showHold(reason);
-    const ended = await this.holding.wait(this, held);
-    showHold(null);
-    this.trace.note('hold.resolved', `hold.${held.hold}.resolved`, { resolution: ended.resolution });
-    // To go on and to escalate are both to be decided again.
-    if (ended.resolution === 'ended' || (ended.resolution === 'timed_out' && ended.onTimeout === 'terminate'))
-      throw new RunEnded({
-        outcome: reason === 'BUDGET' ? 'budget_stopped' : 'policy_stopped',
-        detail: `the hold for ${reason} was not answered in time`,
-      });
   }
 }

@@ -43,7 +43,7 @@ export function lookBeside(): Looking {
   };
 }
 
-const isHeld = (run: GovernedRun): boolean => run.holding.current !== null;
+const isHeld = (run: GovernedRun): boolean => run.holding.open.length > 0;
 
 /** Within a time, since a step may wait for its turn: what was not seen is seen the next time. @returns how many were by now */
 async function takeActs(run: GovernedRun, seen: number): Promise<number> {

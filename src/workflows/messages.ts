@@ -1,6 +1,7 @@
 /** Everything that can be said to a governed run: one signal, the rest updates, and three queries. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorClaim, Assertion } from '../domain/actor.js';
+import type { HoldReason } from '../domain/decision.js';
 import type { Digest, Iso8601, RunId } from '../domain/ids.js';
 import type { Outcome, Phase } from '../domain/phases.js';
 import type { Fate } from '../domain/protocol/decide.js';
@@ -30,6 +31,8 @@ export type Answer = Steer & { readonly hold: number; readonly digest: Digest };
 export type Steered = {
   readonly actor: string;
   readonly hold?: number;
+  /** Of a raise: those that it resolved. */
+  readonly holds?: readonly number[];
   readonly resolution?: string;
   readonly given?: number;
   readonly quorum?: number;
@@ -44,18 +47,16 @@ export const rejectUpdate = defineUpdate<Steered, [Answer]>('reject');
 
 /** An assertion for it is bound to the raise's own digest: no held action is named. */
 export type RaiseBudget = BudgetRaise & { readonly actor: ActorClaim };
-/** With the hold that it resolved, where one waited for a budget. */
-export type Raised = {
-  readonly actor: string;
-  readonly cap: string;
-  readonly hold?: number;
-  readonly resolution?: string;
-};
+/** With the holds that it resolved: those that waited for just this budget. */
+export type Raised = { readonly actor: string; readonly cap: string; readonly holds: readonly number[] };
 export const raiseBudgetUpdate = defineUpdate<Raised, [RaiseBudget]>('raise_budget');
 
 export type HoldStatus = {
   readonly hold: number;
-  readonly reason: string;
+  /** With `reason` its key; of a MANUAL hold `attempt` is the how many-th pause of the run it is. */
+  readonly step: number;
+  readonly attempt: number;
+  readonly reason: HoldReason;
   readonly authority: string;
   readonly quorum: number;
   readonly given: number;
@@ -73,7 +74,8 @@ export type RunStatus = {
   readonly step: number;
   readonly spentMicros: string;
   readonly capMicros: string;
-  readonly hold: HoldStatus | null;
+  /** Those that are open, in the order in which they were opened. */
+  readonly holds: readonly HoldStatus[];
 };
 export const statusQuery = defineQuery<RunStatus>('status');
 

@@ -23,6 +23,10 @@ export async function repair(input: {
       run: input.run,
       trace,
       moved: () => undefined,
+      // What the run itself noted is appended again, which is no event.
+      noteEnded: (ended) => {
+        for (const { hold, resolution } of ended) trace.note('hold.resolved', `hold.${hold}.resolved`, { resolution });
+      },
       tenant: adopted.tenant,
       agent: adopted.agent,
       graceMs: adopted.graceMs,

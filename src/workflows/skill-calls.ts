@@ -1,6 +1,6 @@
 /**
- * The skill calls of one answer: decided one after the other, executed side by side, given back in the order asked. Every
- * call that the model asked for is in the trace: decided, or refused before a decision.
+ * The skill calls of one answer: decided first one after the other; then each goes its own way, held or not, and all are given
+ * back in the order asked. Every call that the model asked for is in the trace: decided, or refused before a decision.
  */
 import type { CallRefusal } from '../domain/call-refusal.js';
 import { NO_CONTEXT, type ContextEntry } from '../domain/context.js';
@@ -67,15 +67,12 @@ async function begin(
       running.push(Promise.resolve({ content: call.malformed }));
       continue;
     }
-    const task = taskOf(run, turn, call, () => undecided.delete(at));
-    if (at === calls.length - 1) running.push(attemptUntilDone(run, task).then(told));
-    else {
-      // The permit is awaited before the next is asked for; the call itself is not.
-      const permitted = new Promise<void>((resolve) => {
-        running.push(attemptUntilDone(run, { ...task, onDecided: resolve }).then(told));
-      });
-      await Promise.race([permitted, running.at(-1)]);
-    }
+    // The first decision is awaited before the next is asked for; a hold or the call itself is not, but what ends the run is.
+    const decided = new Promise<void>((resolve) => {
+      const task = taskOf(run, turn, call, () => undecided.delete(at));
+      running.push(attemptUntilDone(run, { ...task, onDecided: resolve }).then(told));
+    });
+    if (at < calls.length - 1) await Promise.race([decided, Promise.all(running)]);
   }
   return running;
 }

@@ -81,7 +81,7 @@ const NOT_OPEN: RunStatus = {
   step: 0,
   spentMicros: '0',
   capMicros: '0',
-  hold: null,
+  holds: [],
 };
 
 function takeUpdates(run: () => GovernedRun | null): void {
@@ -105,9 +105,9 @@ function takeUpdates(run: () => GovernedRun | null): void {
   setHandler(killUpdate, act('kill'), valid('kill'));
   setHandler(approveUpdate, act('approve'), valid('approve'));
   setHandler(rejectUpdate, act('reject'), valid('reject'));
-  const raise = async (input: RaiseBudget): Promise<Raised> => ({
-    ...(await act('raise_budget')(input)),
-    cap: input.to,
-  });
+  const raise = async (input: RaiseBudget): Promise<Raised> => {
+    const { actor, holds = [] } = await act('raise_budget')(input);
+    return { actor, cap: input.to, holds };
+  };
   setHandler(raiseBudgetUpdate, raise, valid('raise_budget'));
 }

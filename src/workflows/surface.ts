@@ -12,7 +12,7 @@ const KEYS = {
   phase: defineSearchAttributeKey('RokPhase', KEYWORD),
   outcome: defineSearchAttributeKey('RokOutcome', KEYWORD),
   verdict: defineSearchAttributeKey('RokVerdict', KEYWORD),
-  hold: defineSearchAttributeKey('RokHold', KEYWORD),
+  hold: defineSearchAttributeKey('RokHold', SearchAttributeType.KEYWORD_LIST),
   spend: defineSearchAttributeKey('RokSpendMicros', SearchAttributeType.INT),
   profile: defineSearchAttributeKey('RokProfile', KEYWORD),
 };
@@ -27,8 +27,9 @@ export function showOpened(opened: Opened): void {
   ]);
 }
 
-export const showHold = (reason: string | null): void => {
-  upsertSearchAttributes([{ key: KEYS.hold, value: reason }]);
+/** Each reason once. */
+export const showHolds = (reasons: readonly string[]): void => {
+  upsertSearchAttributes([{ key: KEYS.hold, value: reasons.length === 0 ? null : [...reasons] }]);
 };
 
 export function showEnded(status: RunStatus): void {
@@ -55,15 +56,14 @@ export function showDetails(opened: Opened, status: RunStatus): void {
     `| spend | ${usdText(BigInt(status.spentMicros))} of ${usdText(BigInt(status.capMicros))} USD |`,
     `| run deadline | ${opened.runDeadline} |`,
     `| finalize_run due | ${opened.finalizeDue} |`,
-    ...holdLines(status),
+    ...status.holds.flatMap((hold) => holdLines(hold, opened.run)),
   ];
   setCurrentDetails(lines.join('\n'));
 }
 
-function holdLines({ hold, run }: RunStatus): readonly string[] {
-  if (hold === null || run === null) return [];
+function holdLines(hold: HoldStatus, run: string): readonly string[] {
   return [
-    `| **held** | ${hold.reason}: ${hold.what} |`,
+    `| **hold ${hold.hold}** | ${hold.reason}: ${hold.what} |`,
     `| answers | ${hold.authority}, ${hold.given} of ${hold.quorum} |`,
     `| until | ${hold.until}${hold.warned ? ', in less than 5 minutes' : ''} |`,
     `| resolve | \`${wayOut(hold, run)}\` |`,
@@ -71,6 +71,8 @@ function holdLines({ hold, run }: RunStatus): readonly string[] {
 }
 
 const wayOut = ({ hold, reason, digest, authority }: HoldStatus, run: string): string =>
-  reason === 'BUDGET'
-    ? `rok budget raise ${run} --scope SCOPE --unit UNIT --window WINDOW --from CAP --to CAP --reason TEXT --as NAME --role approver:${authority}`
-    : `rok approval approve ${run} --hold ${hold} --digest ${digest ?? ''} --as NAME --role approver:${authority}`;
+  digest === null
+    ? `rok run resume ${run} --as NAME --role ${authority}`
+    : reason === 'BUDGET'
+      ? `rok budget raise ${run} --scope SCOPE --unit UNIT --window WINDOW --from CAP --to CAP --reason TEXT --as NAME --role approver:${authority}`
+      : `rok approval approve ${run} --hold ${hold} --digest ${digest} --as NAME --role approver:${authority}`;

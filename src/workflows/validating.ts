@@ -28,7 +28,7 @@ export function validate(run: GovernedRun | null, verb: ActorVerb, value: unknow
   if (wrong !== null) throw refuse('assertion_invalid', wrong);
   if (run === null) return;
   if (run.closing || run.ending !== null) throw refuse('run_closed', 'the run admits nothing more');
-  if (verb === 'resume' && run.holding.current === null) throw refuse('hold_unknown', 'the run is not paused');
+  if (verb === 'resume' && run.holding.open.length === 0) throw refuse('hold_unknown', 'the run is not paused');
   if (verb === 'approve' || verb === 'reject') mustBeHeld(run, message);
 }
 
@@ -46,7 +46,7 @@ export function otherwiseMeant({ verb, updateId, claim, digest, raise }: Message
 }
 
 function mustBeHeld(run: GovernedRun, { hold, digest }: Message): void {
-  const { current } = run.holding;
-  if (current === null || current.hold !== hold) throw refuse('hold_unknown', `no pending hold ${hold ?? ''}`);
-  if (current.digest !== digest) throw refuse('hold_unknown', 'the digest is not of the action that is held');
+  const held = hold === undefined ? undefined : run.holding.find(hold);
+  if (held === undefined) throw refuse('hold_unknown', `no pending hold ${hold ?? ''}`);
+  if (held.digest !== digest) throw refuse('hold_unknown', 'the digest is not of the action that is held');
 }

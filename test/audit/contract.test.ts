@@ -6,7 +6,7 @@ import { canonicalJson } from '../../src/domain/canonical-json.js';
 import type { Json } from '../../src/domain/json.js';
 import type { OpenDatabase } from '../../src/platform/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
-import { aRun, FOUR, newRun, TRACE_ACK } from './facts.js';
+import { aRun, FOUR, newRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';
 import { plant } from './plant.js';
 
@@ -62,13 +62,6 @@ const ack = (
     status,
     JSON.stringify(evidence),
   ]);
-const amend = async (run: string, hold: number, reason: string, shift: string) => {
-  const [row] = await logins.decide.query<{ run_deadline: string; finalize_due: string }>(
-    'SELECT * FROM audit.amend($1, 1, 1, $2, $3, $4::interval)',
-    [run, hold, reason, shift],
-  );
-  return row;
-};
 const seconds = (from: string, to: string): number => Math.round((Date.parse(to) - Date.parse(from)) / 1000);
 
 describe('declaring', () => {
@@ -251,49 +244,5 @@ describe('acknowledging', () => {
     });
     await judgeDue(logins.audit);
     expect(await verdictsOf(stack.admin, [facts.run])).toEqual([{ status: 'COMPLETE', findings: [] }]);
-  });
-});
-
-describe('amending', () => {
-  it('moves both deadlines, gives back, and is idempotent per hold and reason', async () => {
-    const run = newRun();
-    const { run_deadline, finalize_due } = await declare(run);
-    const held = await amend(run, 1, 'hold_opened', '10 minutes');
-    expect([seconds(run_deadline, held?.run_deadline ?? ''), seconds(finalize_due, held?.finalize_due ?? '')]).toEqual([
-      600, 600,
-    ]);
-    expect(await amend(run, 1, 'hold_opened', '10 minutes')).toEqual(held);
-    const back = await amend(run, 1, 'hold_ended', '-4 minutes');
-    expect([seconds(run_deadline, back?.run_deadline ?? ''), seconds(finalize_due, back?.finalize_due ?? '')]).toEqual([
-      360, 360,
-    ]);
-    const [row] = await stack.admin.query(
-      'SELECT judge_after = finalize_due AS moved FROM audit.contracts WHERE run_id = $1',
-      [run],
-    );
-    expect(row).toEqual({ moved: true });
-  });
-  it('never passes expires_at, gives back only what was taken, and never shortens what was declared', async () => {
-    const run = newRun();
-    const { run_deadline, finalize_due, expires_at } = await declare(run);
-    const capped = await amend(run, 1, 'hold_opened', '30 days');
-    expect([capped?.finalize_due, seconds(capped?.run_deadline ?? '', capped?.finalize_due ?? '')]).toEqual([
-      expires_at,
-      60,
-    ]);
-    const back = await amend(run, 1, 'hold_ended', '-30 days');
-    expect(back).toEqual({ run_deadline, finalize_due });
-    expect(await amend(run, 2, 'hold_ended', '-30 days')).toEqual({ run_deadline, finalize_due });
-  });
-  it('changes nothing for a run that is final or overdue', async () => {
-    const run = newRun();
-    const { run_deadline, finalize_due } = await declare(run);
-    await ack(logins.decide, run, 'orchestrator', 'finalize_run');
-    expect(await amend(run, 1, 'hold_opened', '10 minutes')).toEqual({ run_deadline, finalize_due });
-    const late = aRun({ finalizeDueMs: -1_000, acks: [TRACE_ACK] });
-    const base = await plant(stack.admin, [late]);
-    expect(
-      seconds(base.toISOString(), (await amend(late.run, 1, 'hold_opened', '10 minutes'))?.finalize_due ?? ''),
-    ).toBe(-1);
   });
 });

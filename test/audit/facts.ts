@@ -39,7 +39,9 @@ export type EventFact = { readonly id: string; readonly kind: string; readonly b
 export type AmendmentFact = {
   readonly hold: number;
   readonly reason: 'hold_opened' | 'hold_ended';
-  readonly shiftMs: number;
+  /** While the hold is open, as far as it is known. */
+  readonly fromMs: number;
+  readonly untilMs: number;
   readonly afterAcks: boolean;
 };
 /** A verdict that stands already; `unreadable` is one whose findings are no findings. */

@@ -22,16 +22,32 @@ const TERMINAL = ['COMPLETED', 'FAILED'];
 /** When the run must be final, after its amendments: each hold may ask once per reason, in time, and not of a run that is final. */
 function dueInForce({ finalizeDueMs, amendments, acks }: RunFacts): number {
   let due = finalizeDueMs;
-  let asked = 0;
   const seen = new Set<string>();
-  for (const { hold, reason, shiftMs, afterAcks } of amendments) {
+  const opened = new Map<number, Open>();
+  const ended = new Map<number, number>();
+  for (const { hold, reason, fromMs, untilMs, afterAcks } of amendments) {
     const final = afterAcks && acks.some((ack) => ack.domain === 'orchestrator' && ack.action === 'finalize_run');
     if (due < 0 || final || seen.has(`${hold} ${reason}`)) continue;
     seen.add(`${hold} ${reason}`);
-    asked += shiftMs;
-    due = Math.min(finalizeDueMs + Math.max(asked, 0), EXPIRES_MS);
+    if (reason === 'hold_opened') opened.set(hold, { fromMs, untilMs });
+    else ended.set(hold, untilMs);
+    const open = [...opened].map(([number, one]) => ({
+      ...one,
+      untilMs: Math.min(one.untilMs, ended.get(number) ?? Infinity),
+    }));
+    due = Math.min(finalizeDueMs + heldMs(open), EXPIRES_MS);
   }
   return due;
+}
+
+export type Open = { readonly fromMs: number; readonly untilMs: number };
+/** How long at least one was open: between two neighbouring edges either all the time or never. */
+export function heldMs(open: readonly Open[]): number {
+  const edges = open.flatMap(({ fromMs, untilMs }) => [fromMs, untilMs]).sort((one, other) => one - other);
+  return edges.reduce((sum, edge, at) => {
+    const next = edges[at + 1] ?? edge;
+    return open.some(({ fromMs, untilMs }) => fromMs <= edge && next <= untilMs) ? sum + (next - edge) : sum;
+  }, 0);
 }
 
 /** Null while PENDING, unless a verdict stands already. `base` is when the facts were planted; it is judged a moment later. */

@@ -87,9 +87,9 @@ async function amend(sql: Sql, all: readonly RunFacts[], afterAcks: boolean): Pr
   if (amendments.length === 0) return;
   await rows(
     sql,
-    `SELECT audit.amend(run, 1, 1, hold, reason, "shiftMs" * interval '1 millisecond')
-     FROM ROWS FROM (jsonb_to_recordset($1) AS (run uuid, hold integer, reason text, "shiftMs" float8))
-       WITH ORDINALITY AS x (run, hold, reason, "shiftMs", n) ORDER BY n`,
+    `SELECT audit.amend(run, 1, 1, hold, reason, ${AT('"fromMs"')}, ${AT('"untilMs"')})
+     FROM ROWS FROM (jsonb_to_recordset($1) AS (run uuid, hold integer, reason text, "fromMs" float8, "untilMs" float8))
+       WITH ORDINALITY AS x (run, hold, reason, "fromMs", "untilMs", n) ORDER BY n`,
     amendments,
   );
   await sql.query(`UPDATE audit.contracts SET judge_after = '-infinity' WHERE run_id = ANY ($1::uuid[])`, [

@@ -37,12 +37,13 @@ const EDGES_MS = [DUE_MS, DUE_MS + HOUR_MS, EXPIRES_MS, -50_000].flatMap((edge) 
 
 const amendments = fc.array(
   fc.record<AmendmentFact>({
-    hold: fc.integer({ min: 1, max: 2 }),
+    hold: fc.integer({ min: 1, max: 3 }),
     reason: fc.constantFrom('hold_opened', 'hold_ended'),
-    shiftMs: fc.constantFrom(HOUR_MS, 2 * HOUR_MS, -HOUR_MS, 30 * HOUR_MS),
+    fromMs: fc.constantFrom(0, HOUR_MS, 2 * HOUR_MS),
+    untilMs: fc.constantFrom(HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS, 30 * HOUR_MS),
     afterAcks: fc.boolean(),
   }),
-  { minLength: 1, maxLength: 4 },
+  { minLength: 1, maxLength: 6 },
 );
 
 /** Compared as it is with what the database answers, so its prototype is the usual one. */

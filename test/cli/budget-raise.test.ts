@@ -35,7 +35,7 @@ describe('rok budget raise', () => {
     const run = started.out.trim();
     await eventually(async () => {
       const { out } = await rig.rok('run', 'show', run, '--json');
-      return out !== '' && (JSON.parse(out) as { hold: object | null }).hold;
+      return out !== '' && (JSON.parse(out) as { holds: readonly object[] }).holds[0];
     });
     return { run, tenant };
   }
@@ -67,7 +67,7 @@ describe('rok budget raise', () => {
       code: 0,
       said: {
         ...{ run, scope: 'tenant', subject: tenant, unit: 'usd_micros', window: 'month', from: '1', to: '500000' },
-        ...{ reason: 'worth it', actor: 'bob', hold: 1, resolution: 'raised' },
+        ...{ reason: 'worth it', actor: 'bob', holds: [1] },
       },
     });
     expect(await rig.rok('run', 'wait', run)).toMatchObject({ code: 0 });

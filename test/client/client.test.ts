@@ -33,7 +33,7 @@ describe('the client', () => {
     const seen: RunView[] = [];
     for await (const view of run.watch({ everyMs: 50 })) {
       seen.push(view);
-      if (view.hold !== null && view.hold.given === 0 && seen.filter(({ hold }) => hold !== null).length === 1) {
+      if (view.holds[0]?.given === 0 && seen.filter(({ holds }) => holds.length > 0).length === 1) {
         expect(await codeOf(run.approve({ actor: bob, hold: 2 }))).toBe('hold_unknown');
         expect(await codeOf(run.approve({ actor: alice }))).toBe('actor_refused');
         expect(await run.approve({ actor: bob, reason: 'seen' })).toEqual({
@@ -50,7 +50,7 @@ describe('the client', () => {
       phase: 'COMPLETED',
       outcome: 'succeeded',
       verdict: 'COMPLETE',
-      hold: null,
+      holds: [],
       findings: [],
     });
 
@@ -93,8 +93,8 @@ describe('the client', () => {
 
   it('pauses, resumes and cancels as the requester, and is told when it may not', async () => {
     const { run } = await client.start(spec);
-    const held = await eventually(async () => ((await run.status())?.hold === null ? null : run.status()));
-    expect(held.hold?.what).toContain('orders.refund@1');
+    const held = await eventually(async () => ((await run.status())?.holds.length === 0 ? null : run.status()));
+    expect(held.holds[0]?.what).toContain('orders.refund@1');
     expect(await codeOf(run.resume({ actor: alice }))).toBe('actor_refused');
     expect(await codeOf(run.cancel({ actor: { local: 'mallory' } }))).toBe('actor_refused');
     expect(await run.cancel({ actor: alice, reason: 'not needed' })).toEqual({ actor: 'local:alice' });
@@ -103,7 +103,7 @@ describe('the client', () => {
 
   it('ends a run whose workflow was terminated from outside with what the database says once it is repaired', async () => {
     const { run } = await client.start(spec);
-    await eventually(async () => (await run.status())?.hold);
+    await eventually(async () => (await run.status())?.holds[0]);
     await client.temporal.workflow.getHandle(run.workflowId).terminate('a drill');
     // The hold moved the deadline by an hour, and only past it is the workflow looked for.
     const { run: name } = (await run.status()) ?? { run: '' };

@@ -8,6 +8,7 @@ import { uuidOf } from '../../src/domain/ids.js';
 import { raiseText } from '../../src/domain/protocol/raise.js';
 import { drift } from './ledger-rig.js';
 import { BOB, createRaiseRig, of, ruleOf, type Opened, type RaiseRig } from './raise-rig.js';
+import { modelCall } from './step-rig.js';
 
 let rig: RaiseRig;
 beforeAll(async () => {
@@ -19,7 +20,7 @@ describe('a raise', () => {
   it('resolves the hold for BUDGET, and the step that waited is decided again under the new cap, which the journal has', async () => {
     const opened = await rig.heldRun();
     const answer = await rig.raise(opened, of(opened, { to: '210' }));
-    expect(answer).toMatchObject({ allowed: true, actor: 'local:bob', hold: 1, resolution: 'raised' });
+    expect(answer).toMatchObject({ allowed: true, actor: 'local:bob', holds: [1], resolution: 'raised' });
     expect(await rig.holdsOf(opened)).toEqual([{ hold: 1, reason: 'BUDGET', resolution: 'raised' }]);
     expect(await rig.raisesOf(opened)).toEqual([{ from_cap: 150n, to_cap: 210n, actor: 'local:bob', hold: 1 }]);
     expect(await rig.ask(opened, 2)).toMatchObject({ ruling: { effect: 'allow', grant: { outputTokens: 10 } } });
@@ -49,6 +50,28 @@ describe('a raise', () => {
     expect(await drift(rig.decide)).toEqual([]);
   });
 
+  it('ends the holds of its own run that wait for just that account, and no other', async () => {
+    const opened = await rig.heldRun();
+    const agent = `${opened.tenant}/clerk`;
+    await rig.budget('agent', agent, 250, 'pause', 'tokens');
+    const ask = async (step: number, tokens: number) =>
+      rig.step(opened.caller, await modelCall(rig, opened.run, step, { tokens, output: 10 }));
+    // Both for the tenant's money; the third for the agent's tokens too.
+    expect([await ask(2, 200), await ask(3, 300)]).toMatchObject([{ hold: 2 }, { hold: 3 }]);
+    const more = { scope: 'agent', subject: agent, unit: 'tokens', from: '250', to: '400' } as const;
+    expect(await rig.raise(opened, of(opened, more))).toMatchObject({
+      allowed: true,
+      holds: [3],
+      resolution: 'raised',
+    });
+    const raised = await rig.raise(opened, of(opened, { to: '1000' }), { updateId: 'again' });
+    expect(raised).toMatchObject({ allowed: true, holds: [1, 2], resolution: 'raised' });
+    expect(await rig.raise(opened, of(opened, { to: '1000' }), { updateId: 'again' })).toMatchObject({ holds: [1, 2] });
+    expect(await rig.holdsOf(opened)).toEqual(
+      [1, 2, 3].map((hold) => ({ hold, reason: 'BUDGET', resolution: 'raised' })),
+    );
+  });
+
   it('without a hold just applies: to the run itself, to a label of it, to all', async () => {
     const opened = await rig.runOf(undefined, { team: 'desk' });
     const label = `${opened.tenant}/team=desk`;
@@ -68,14 +91,14 @@ describe('a raise', () => {
   });
 
   it.each([
-    ['the requester, whatever its roles', { claim: { local: 'alice', roles: ['admin'] } }, {}, 'access.four_eyes'],
-    ['an approver of something else', { claim: { local: 'bob', roles: ['operator'] } }, {}, 'grants/budget.raise'],
-    ['one based on another cap', {}, { from: '149' }, 'budget.moved'],
-    ["another tenant's budget", {}, { subject: 'acme' }, 'budget.unknown'],
-    ["another agent's", {}, { scope: 'agent' }, 'budget.unknown'],
-    ["another run's", {}, { scope: 'run', subject: randomUUID(), window: 'run' }, 'budget.unknown'],
-    ['a window that has none', {}, { window: 'day' }, 'budget.unknown'],
-  ] as const)('by, or of, %s is refused and recorded, and the run waits on', async (_name, by, over, rule) => {
+    ['the requester, whatever its roles', { claim: { local: 'alice', roles: ['admin'] } }, {}, 'access.four_eyes', 1],
+    ['an approver of something else', { claim: { local: 'bob', roles: ['operator'] } }, {}, 'grants/budget.raise', 1],
+    ['one based on another cap', {}, { from: '149' }, 'budget.moved', 1],
+    ["another tenant's budget", {}, { subject: 'acme' }, 'budget.unknown', null],
+    ["another agent's", {}, { scope: 'agent' }, 'budget.unknown', null],
+    ["another run's", {}, { scope: 'run', subject: randomUUID(), window: 'run' }, 'budget.unknown', null],
+    ['a window that has none', {}, { window: 'day' }, 'budget.unknown', null],
+  ] as const)('by, or of, %s is refused and recorded, and the run waits on', async (_name, by, over, rule, hold) => {
     const opened = await rig.heldRun();
     if ('subject' in over)
       await rig.stack.admin.query(PLANTED, ['scope' in over ? over.scope : 'tenant', over.subject]);
@@ -87,7 +110,7 @@ describe('a raise', () => {
       `SELECT verb, allowed, hold, reason LIKE '%raise_budget%' AS says FROM decide.acts WHERE run_id = $1 AND verb <> 'start'`,
       [uuidOf(opened.run)],
     );
-    expect(acts).toEqual([{ verb: 'raise_budget', allowed: false, hold: 1, says: true }]);
+    expect(acts).toEqual([{ verb: 'raise_budget', allowed: false, hold, says: true }]);
   });
   const PLANTED = `INSERT INTO decide.budgets (scope, subject, unit, time_window, cap)
     VALUES ($1, $2, 'usd_micros', CASE $1 WHEN 'run' THEN 'run' ELSE 'month' END, 150) ON CONFLICT DO NOTHING`;

@@ -33,7 +33,7 @@ describe('the control worker dies between the commit of a decision and the compl
     // Whatever fails below is what the test should say, not that nobody answered this.
     paused.catch(() => undefined);
     const second = await rig.worker(['control'], { ROK_CRASH_AT: 'decide.finalize.after' });
-    await until('the hold', async () => (await handle.query(statusQuery)).hold);
+    await until('the hold', async () => (await handle.query(statusQuery)).holds[0]);
     const resumed = await handle.executeUpdate(resumeUpdate, { args: [operator] });
     expect(await second.exited).toBe('signal SIGKILL');
     await handle.signal(finalizeRunSignal, { by: 'test' });

@@ -31,6 +31,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'decide.policy_sets': 'SELECT INSERT(but published_at)',
     'decide.openings': 'SELECT INSERT',
     'decide.price_tables': 'SELECT INSERT(but stored_at)',
+    'decide.raises': 'SELECT',
     'decide.rate_limits': 'SELECT',
     'decide.rate_states': 'SELECT',
     'decide.refused_histories': 'SELECT INSERT(but at)',
@@ -170,7 +171,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
 /** Who may call which function; nobody else may call any, PUBLIC least of all. */
 export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'audit.ack(uuid,text,text,text,jsonb)': ['rok_decide', 'rok_execute', 'rok_observe'],
-  'audit.amend(uuid,integer,integer,integer,text,interval)': ['rok_decide'],
+  'audit.amend(uuid,integer,integer,integer,text,timestamp with time zone,timestamp with time zone)': ['rok_decide'],
   'audit.declare(uuid,text,text,text,timestamp with time zone)': ['rok_decide'],
   'audit.can_judge()': ['rok_audit'],
   'audit.failed_alone(uuid,text)': ['rok_audit'],
@@ -185,6 +186,7 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'audit.same_person(uuid,uuid)': ['rok_audit'],
   'decide.accounts_of(uuid)': ['rok_decide'],
   'decide.halts_over(text,text)': ['rok_decide'],
+  'decide.held_for(uuid,text,text,text,text)': ['rok_decide'],
   'decide.is_history(uuid,text)': ['rok_execute'],
   'decide.person_of(text,jsonb)': ['rok_decide'],
   'decide.policy_set_in_force(text)': ['rok_decide'],

@@ -144,7 +144,7 @@ const forbidden: Readonly<Record<Login, readonly string[]>> = {
     `DELETE FROM observe.events`,
     `TRUNCATE observe.events`,
     `SELECT audit.declare(:run, 'a', 'b', 'STANDARD', NULL)`,
-    `SELECT audit.amend(:run, 1, 1, 1, 'x', '1 hour')`,
+    `SELECT audit.amend(:run, 1, 1, 1, 'x', now(), now() + interval '1 hour')`,
   ],
   audit: [
     decision,
@@ -166,7 +166,7 @@ const forbidden: Readonly<Record<Login, readonly string[]>> = {
     `DELETE FROM audit.acks`,
     `UPDATE audit.receipts SET jws = 'x'`,
     `DELETE FROM audit.strays`,
-    `SELECT audit.amend(:run, 1, 1, 1, 'x', '1 hour')`,
+    `SELECT audit.amend(:run, 1, 1, 1, 'x', now(), now() + interval '1 hour')`,
     `SELECT decide.accounts_of(:run)`,
     `SELECT * FROM execute.contents`,
   ],

@@ -51,8 +51,8 @@ describe('an approval', () => {
   const start = (agent: string, id: string) =>
     rig.start(`rok/acme/${id}`, { tenant: 'acme', agent, input: 'go', actor: { local: 'alice' } });
   const held = async (handle: WorkflowHandle, number: number) => {
-    const { hold } = await rig.status(handle, (status: RunStatus) => status.hold?.hold === number);
-    if (hold === null || hold.digest === null) throw new Error('the run is not held');
+    const [hold] = (await rig.status(handle, (status: RunStatus) => status.holds[0]?.hold === number)).holds;
+    if (hold === undefined || hold.digest === null) throw new Error('the run is not held');
     return { actor: { local: 'bob', roles: ['approver:finance'] }, hold: hold.hold, digest: hold.digest };
   };
   const refunds = () => rig.stack.admin.query('SELECT order_id, amount_cents FROM shop.refunds');

@@ -26,6 +26,7 @@ const AGENTS = {
   asking: { turns: [turn(ASKED), turn([])], skills: ['orders.lookup'] },
   greedy: { turns: [turn(Array.from({ length: 66 }, () => text('orders.lookup', 'no'))), turn([])] },
   held: { turns: [turn([look, look, text('orders.lookup', 'no'), look])], policies: ['default', 'ask'] },
+  long: { turns: [turn([look, text('orders.lookup', 'no'), look, look, look])] },
 };
 const POLICIES = {
   ask: `@id("ask") @effect("pause") @authority("finance") @sla("1h")
@@ -44,8 +45,8 @@ describe('a call that a model asks for', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const start = (agent: keyof typeof AGENTS) =>
-    rig.start(`rok/acme/${agent}`, { tenant: 'acme', agent, input: 'go', actor: { local: 'alice' } });
+  const start = (agent: keyof typeof AGENTS, over: object = {}) =>
+    rig.start(`rok/acme/${agent}`, { tenant: 'acme', agent, input: 'go', actor: { local: 'alice' }, ...over });
   const eventsOf = async (run: RunId, kind: string) => {
     const rows = await rig.stack.admin.query<{ event: { readonly id: string; readonly body: JsonObject } }>(
       `SELECT convert_from(bytes, 'UTF8')::json AS event FROM observe.events WHERE run_id = $1 AND kind = $2 ORDER BY seq`,
@@ -99,19 +100,27 @@ describe('a call that a model asks for', () => {
   }, 60_000);
 
   it('and that the run does not live to decide is in the trace too', async () => {
-    const handle = await start('held');
-    await rig.status(handle, (status) => status.hold !== null);
-    await handle.executeUpdate(killUpdate, { args: [{ actor: { local: 'olga', roles: ['operator'] } }] });
-    const result = await handle.result();
-    expect(result).toMatchObject({ outcome: 'killed', verdict: 'COMPLETE', refusedCalls: 2 });
+    // The fourth step is one too many, and ends the run: the last call is asked of nobody any more.
+    const result = await (await start('long', { limits: { steps: 3 } })).result();
+    expect(result).toMatchObject({ outcome: 'policy_stopped', verdict: 'COMPLETE', refusedCalls: 2 });
     expect(await codesOf(result.run)).toEqual([
-      ['1.call.3.refused', 'orders.lookup', 'arguments_not_json'],
-      ['1.call.4.refused', 'orders.lookup', 'run_ended'],
+      ['1.call.2.refused', 'orders.lookup', 'arguments_not_json'],
+      ['1.call.5.refused', 'orders.lookup', 'run_ended'],
     ]);
+    expect(result.decisions).toMatchObject({ deny: 1 });
     expect(await closingOf(result.run)).toMatchObject([{ events: result.traceEvents, refused_calls: 2 }]);
   }, 60_000);
 
+  it('and held is decided, and so are those after it: a kill leaves none that nobody was asked about', async () => {
+    const handle = await start('held');
+    await rig.status(handle, (status) => status.holds.length === 2);
+    await handle.executeUpdate(killUpdate, { args: [{ actor: { local: 'olga', roles: ['operator'] } }] });
+    const result = await handle.result();
+    expect(result).toMatchObject({ outcome: 'killed', verdict: 'COMPLETE', refusedCalls: 1, decisions: { pause: 2 } });
+    expect(await codesOf(result.run)).toEqual([['1.call.3.refused', 'orders.lookup', 'arguments_not_json']]);
+  }, 60_000);
+
   it('leaves histories that all replay', async () => {
-    expect(await rig.replayAll()).toBe(3);
+    expect(await rig.replayAll()).toBe(4);
   }, 60_000);
 });

@@ -44,8 +44,8 @@ describe('an act that comes beside the run', () => {
       input: 'go',
       actor: { local: 'alice' },
     });
-    const { hold } = await rig.status(handle, (status: RunStatus) => status.hold !== null);
-    if (hold === null || hold.digest === null) throw new Error('the run is not held');
+    const [hold] = (await rig.status(handle, (status: RunStatus) => status.holds.length > 0)).holds;
+    if (hold === undefined || hold.digest === null) throw new Error('the run is not held');
     return { handle, hold: hold.hold, digest: hold.digest };
   };
   const beside = ({ workflowId }: WorkflowHandle, verb: ActorVerb, said: object, updateId: string = randomUUID()) =>
@@ -76,7 +76,7 @@ describe('an act that comes beside the run', () => {
     const { handle, hold, digest } = await heldRun();
     await beside(handle, 'pause', { actor: OLGA });
     await beside(handle, 'approve', { actor: FINANCE, hold, digest });
-    await rig.status(handle, (status) => status.hold?.reason === 'MANUAL');
+    await rig.status(handle, (status) => status.holds[0]?.reason === 'MANUAL');
     await beside(handle, 'resume', { actor: OLGA });
     expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
     const other = await heldRun();

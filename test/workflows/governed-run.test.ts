@@ -18,8 +18,8 @@ describe('a governed run of the refund desk', () => {
       input: 'Please handle the refunds of A-1001, A-1002 and A-1003.',
       actor: { local: 'alice' },
     });
-    const { hold } = await rig.status(handle, (status) => status.hold !== null);
-    if (hold === null || hold.digest === null) throw new Error('the run is not held');
+    const [hold] = (await rig.status(handle, (status) => status.holds.length > 0)).holds;
+    if (hold === undefined || hold.digest === null) throw new Error('the run is not held');
     const bob = { actor: { local: 'bob', roles: ['approver:finance'] }, hold: hold.hold, digest: hold.digest };
     await handle.executeUpdate(approveUpdate, { args: [bob] });
     result = await handle.result();

@@ -48,8 +48,8 @@ describe('messages to a run', () => {
   const start = (agent: keyof typeof AGENTS) => rig.start(`rok/acme/${randomUUID()}`, spec(agent));
   const heldRun = async () => {
     const handle = await start('asking');
-    const { hold } = await rig.status(handle, (status: RunStatus) => status.hold !== null);
-    if (hold === null || hold.digest === null) throw new Error('the run is not held');
+    const [hold] = (await rig.status(handle, (status: RunStatus) => status.holds.length > 0)).holds;
+    if (hold === undefined || hold.digest === null) throw new Error('the run is not held');
     return { handle, hold: hold.hold, digest: hold.digest };
   };
   const say = (handle: WorkflowHandle, verb: string, message: unknown, updateId?: string) =>

@@ -49,8 +49,8 @@ describe('what was before', () => {
   const start = (agent: string, id: string) =>
     rig.start(`rok/acme/${id}`, { tenant: 'acme', agent, input: 'go', actor: { local: 'alice' } });
   const held = async (handle: Awaited<ReturnType<typeof start>>, after = 0) => {
-    const { hold } = await rig.status(handle, (status) => (status.hold?.hold ?? 0) > after);
-    if (hold === null || hold.digest === null) throw new Error('the run is not held');
+    const [hold] = (await rig.status(handle, (status) => (status.holds[0]?.hold ?? 0) > after)).holds;
+    if (hold === undefined || hold.digest === null) throw new Error('the run is not held');
     return { reason: hold.reason, authority: hold.authority, hold: hold.hold, digest: hold.digest };
   };
   const skillCalls = async (id: string) => {

@@ -106,8 +106,9 @@ describe("the deciders' login", () => {
       input: 'Please handle the refunds of A-1001, A-1002 and A-1003.',
       actor: { local: 'alice' },
     });
-    const { run, hold } = await rig.status(handle, (status) => status.hold !== null);
-    if (run === null || hold === null) throw new Error('the run is not held');
+    const { run, holds } = await rig.status(handle, (status) => status.holds.length > 0);
+    const [hold] = holds;
+    if (run === null || hold === undefined) throw new Error('the run is not held');
     const decide = await openAs(rig.stack, 'decide');
     await decide.query(`UPDATE decide.holds SET resolution = 'approved' WHERE run_id = $1`, [uuidOf(run)]);
     await decide.close();

@@ -49,8 +49,9 @@ describe('a run that waits for a budget', () => {
   };
   const heldRun = async () => {
     const { tenant, handle } = await startRun('buyer');
-    const { hold, run } = await rig.status(handle, (status: RunStatus) => status.hold?.reason === 'BUDGET');
-    if (hold === null || run === null) throw new Error('the run is not held');
+    const { holds, run } = await rig.status(handle, (status: RunStatus) => status.holds[0]?.reason === 'BUDGET');
+    const [hold] = holds;
+    if (hold === undefined || run === null) throw new Error('the run is not held');
     return { tenant, handle, uuid: run.slice(4), hold: hold.hold };
   };
   const of = (tenant: string, over: Partial<BudgetRaise> = {}): BudgetRaise => ({
@@ -99,8 +100,7 @@ describe('a run that waits for a budget', () => {
     expect(await raise(handle, asked, actor, 'raise-1')).toEqual({
       actor: 'bob',
       cap: '100',
-      hold,
-      resolution: 'raised',
+      holds: [hold],
     });
     expect(await handle.result()).toMatchObject({
       outcome: 'succeeded',
@@ -149,10 +149,10 @@ describe('a run that waits for a budget', () => {
     expect(await whyNot(raise(handle, of(tenant, { to: '1' })))).toBe('a raise is to more than it is from');
     expect(await whyNot(raise(handle, of(tenant), {}))).toBe('an actor is needed: { assertion } or { local, roles? }');
     expect((await handle.fetchHistory()).events?.length).toBe(before);
-    expect(await rig.status(handle, () => true)).toMatchObject({ hold: { hold, reason: 'BUDGET' } });
+    expect(await rig.status(handle, () => true)).toMatchObject({ holds: [{ hold, reason: 'BUDGET' }] });
     // Enough for the second of three calls: it waits again, and the next raise is based on the new cap.
-    expect(await raise(handle, of(tenant, { to: '2' }))).toMatchObject({ hold, resolution: 'raised' });
-    await rig.status(handle, (status) => status.hold !== null && status.hold.hold > hold);
+    expect(await raise(handle, of(tenant, { to: '2' }))).toMatchObject({ holds: [hold] });
+    await rig.status(handle, (status) => (status.holds[0]?.hold ?? 0) > hold);
     await raise(handle, of(tenant, { from: '2', to: '3' }));
     expect(await handle.result()).toMatchObject({
       outcome: 'succeeded',
@@ -188,7 +188,7 @@ describe('a run that waits for a budget', () => {
         return events?.some((event) => Boolean(event.workflowExecutionUpdateAcceptedEventAttributes)) ?? false;
       });
     });
-    expect(await raising).toMatchObject({ hold: 1, resolution: 'raised' });
+    expect(await raising).toMatchObject({ holds: [1] });
     expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE', decisions: { pause: 1 } });
     // It was answered before it waited: no timer was ever set for it.
     expect(await timersOf(handle)).toEqual([]);

@@ -111,8 +111,8 @@ describe('a rate limit', () => {
   it('soft, that needs a minute or more: a hold RATE_LIMIT, which an operator may lift for this action', async () => {
     await limited('skill', 'orders.lookup', 'soft', 1, 600);
     const handle = await start('pair', 'held');
-    const { hold } = await rig.status(handle, (status) => status.hold !== null);
-    if (hold === null || hold.digest === null) throw new Error('the run is not held');
+    const [hold] = (await rig.status(handle, (status) => status.holds.length > 0)).holds;
+    if (hold === undefined || hold.digest === null) throw new Error('the run is not held');
     expect(hold).toMatchObject({ reason: 'RATE_LIMIT', authority: 'operator', given: 0 });
     const update = randomUUID();
     const actor = await assertions.claim({

@@ -24,6 +24,8 @@ export type Rig = {
   status(handle: WorkflowHandle, until: (status: RunStatus) => boolean): Promise<RunStatus>;
   /** Every governed run of this rig again from its history; how many. @throws DeterminismViolationError */
   replayAll(): Promise<number>;
+  /** Other workers instead of these: every open run is made again from its history. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -42,13 +44,16 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const parsed = parseConfig(env);
   if (!parsed.ok) throw parsed.error;
   const temporal = temporalSettings({ TEMPORAL_ADDRESS: stack.temporalAddress, TEMPORAL_NAMESPACE: stack.namespace });
-  const workers = await startWorkers(options.workers ?? ['control', 'execute', 'audit'], {
-    config: parsed.value,
-    temporal,
-    log: createLogger({ level: 'error' }),
-    sweepMs: 1_000,
-    ...(options.extensions === undefined ? {} : { extensions: options.extensions }),
-  });
+  const config = parsed.value;
+  const begin = () =>
+    startWorkers(options.workers ?? ['control', 'execute', 'audit'], {
+      config,
+      temporal,
+      log: createLogger({ level: 'error' }),
+      sweepMs: 1_000,
+      ...(options.extensions === undefined ? {} : { extensions: options.extensions }),
+    });
+  let workers = await begin();
   const connection = await Connection.connect({ address: stack.temporalAddress });
   const client = new Client({ connection, namespace: stack.namespace });
   return {
@@ -77,6 +82,10 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
         replayed += 1;
       }
       return replayed;
+    },
+    async restart() {
+      await workers.stop();
+      workers = await begin();
     },
     async close() {
       await workers.stop();

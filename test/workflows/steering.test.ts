@@ -37,8 +37,8 @@ describe('steering a held run', () => {
 
   const held = async (id: string) => {
     const handle = await rig.start(`rok/acme/${id}`, SPEC);
-    const { hold } = await rig.status(handle, (status) => status.hold !== null);
-    if (hold === null || hold.digest === null) throw new Error('the run is not held');
+    const [hold] = (await rig.status(handle, (status) => status.holds.length > 0)).holds;
+    if (hold === undefined || hold.digest === null) throw new Error('the run is not held');
     return { handle, hold: hold.hold, digest: hold.digest };
   };
   const whyNot = async (asked: Promise<unknown>): Promise<string> => {
@@ -96,7 +96,7 @@ describe('steering a held run', () => {
     );
     await handle.executeUpdate(pauseUpdate, { args: [{ actor: OPERATOR }] });
     await handle.executeUpdate(approveUpdate, { args: [{ actor: FINANCE, hold, digest }] });
-    await rig.status(handle, (status) => status.hold?.reason === 'MANUAL');
+    await rig.status(handle, (status) => status.holds[0]?.reason === 'MANUAL');
     await handle.executeUpdate(resumeUpdate, { args: [{ actor: OPERATOR }] });
     expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
   }, 30_000);

@@ -42,7 +42,7 @@ describe('a write whose fate is unknown', () => {
   const held = async () => {
     const spec = { tenant: 'acme', agent: 'paying', input: 'go', actor: { local: 'alice' } };
     const handle = await rig.start(`rok/acme/${randomUUID()}`, spec);
-    await rig.status(handle, (status) => status.hold?.reason === 'UNKNOWN_RESULT');
+    await rig.status(handle, (status) => status.holds[0]?.reason === 'UNKNOWN_RESULT');
     return handle;
   };
   const told = (run: string) =>

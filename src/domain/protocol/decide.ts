@@ -1,7 +1,7 @@
 /** What workflows ask of the deciding power: local activities, idempotent by (run, step, attempt), never by clock or order. */
 import type { ActorClaim } from '../actor.js';
 import type { ContextRef } from '../context.js';
-import type { Decision, HoldReason, HoldTerms, Reason, Ruling } from '../decision.js';
+import type { Decision, HoldTerms, Reason, Ruling } from '../decision.js';
 import type { Digest, Iso8601, RunId } from '../ids.js';
 import type { Intent } from '../intent.js';
 import type { Json } from '../json.js';
@@ -67,14 +67,23 @@ export type StepAnswer =
   /** The run admits nothing more (latched, repaired, killed). */
   | { readonly kind: 'closed'; readonly phase: Phase; readonly outcome: Outcome | null };
 
+/** Its key is (step, attempt, reason); of a MANUAL hold `attempt` is the how many-th pause of the run it is. */
 export type HoldRequest = {
   readonly run: RunId;
-  readonly hold: number;
-  readonly reason: HoldReason;
+  readonly step: number;
+  readonly attempt: number;
+  readonly reason: 'MANUAL' | 'UNKNOWN_RESULT';
   readonly by: string;
 };
-export type HoldAnswer = { readonly hold: number; readonly terms: HoldTerms; readonly remainingMs: number };
+/** `resolution` where it was opened and ended before. */
+export type HoldAnswer = {
+  readonly hold: number;
+  readonly terms: HoldTerms;
+  readonly remainingMs: number;
+  readonly resolution: HoldResolution | null;
+};
 export type HoldResolution = 'approved' | 'rejected' | 'resumed' | 'raised' | 'timed_out' | 'ended';
+export type EndedHold = { readonly hold: number; readonly resolution: HoldResolution };
 export type ResolveRequest = { readonly run: RunId; readonly hold: number; readonly resolution: HoldResolution };
 export type ResolveAnswer =
   | {
@@ -118,8 +127,8 @@ export type AccessAnswer =
   | {
       readonly allowed: true;
       readonly actor: string;
-      /** Of a raise: the hold for BUDGET that it resolved. */
-      readonly hold?: number;
+      /** Of a raise: the holds that it resolved, which waited for that account. */
+      readonly holds?: readonly number[];
       readonly resolution?: HoldResolution;
       readonly given?: number;
       readonly quorum?: number;
@@ -140,6 +149,8 @@ export type SideAct = {
   readonly updateId: string;
   readonly actor: string;
   readonly hold?: number;
+  /** Of a raise: those that waited for just that budget. */
+  readonly holds?: readonly number[];
   readonly given?: number;
   readonly resolution?: HoldResolution;
   readonly was?: Fate;
@@ -165,6 +176,8 @@ export type LatchAnswer = {
   readonly decision: { readonly step: number; readonly attempt: number } | null;
   /** Until finalize_due, by database time; below 0 after it. Not in answers that were recorded before it was told. */
   readonly dueInMs?: number;
+  /** Every hold of the run: none is open any more. Not in answers that were recorded before it was told. */
+  readonly holds?: readonly EndedHold[];
 };
 export type FinalizeAnswer = {
   readonly phase: Phase;
