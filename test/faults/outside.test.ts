@@ -154,13 +154,14 @@ describe('hands from outside on the workflow of a run', () => {
 
   describe('a second workflow for the same run', () => {
     it('is refused, and the verdict of the run names it in a new revision', async () => {
-      const first = await rig.start('rok/acme/once', { agent: 'greeter', id: 'once' });
+      const spec = { agent: 'greeter', id: 'once', input: 'hello' };
+      const first = await rig.start('rok/acme/once', spec);
       const result = await first.result();
       expect(result).toMatchObject({ phase: 'COMPLETED', outcome: 'succeeded', verdict: 'COMPLETE' });
       const { revision } = await verdictOf(rig.stack, result.run);
       expect(revision).toBe(1);
 
-      const second = await rig.start('rok/acme/twice', { agent: 'greeter', id: 'once' });
+      const second = await rig.start('rok/acme/twice', spec);
       expect(await failureOf(second)).toEqual(refusal);
       expect(await refused(result.run)).toEqual([
         { workflow_id: 'rok/acme/twice', temporal_run_id: second.firstExecutionRunId, code: 'not_this_history' },
