@@ -4,6 +4,7 @@ import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/clie
 import { randomUUID } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageDigest } from '../../src/domain/protocol/message.js';
 import { raiseDigest, type BudgetRaise } from '../../src/domain/protocol/raise.js';
 import { raiseBudgetUpdate, type RunStatus } from '../../src/workflows/messages.js';
 import { temporaryFolder } from '../stack/servers.js';
@@ -114,7 +115,7 @@ describe('a run that waits for a budget', () => {
     );
     expect(events).toEqual([
       { kind: 'hold.opened', event_id: `hold.${hold}.opened` },
-      { kind: 'budget.raised', event_id: 'act.raise-1' },
+      { kind: 'budget.raised', event_id: `act.${messageDigest('raise-1')}` },
       { kind: 'hold.resolved', event_id: `hold.${hold}.resolved` },
     ]);
     expect(
