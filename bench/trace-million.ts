@@ -7,9 +7,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JSONWebKeySet } from 'jose';
 import { newRun } from '../test/audit/facts.js';
-import { bundleText } from '../src/audit/evidence.js';
+import { bundleText, kindsOf, recordKinds, type RecordKind } from '../src/audit/evidence.js';
 import { NO_RECEIPT, receiptText, verdictText } from '../src/audit/receipt.js';
-import { digestsOf, recordDigest } from '../src/audit/records.js';
+import { recordDigest, type RecordDigests } from '../src/audit/records.js';
 import { createSigner } from '../src/audit/signer.js';
 import { chainRoot, type ChainEvent, type Sha256 } from '../src/audit/trace-chain.js';
 import { canonicalJson } from '../src/domain/canonical-json.js';
@@ -41,7 +41,7 @@ async function millionEvents(): Promise<{ readonly text: string; readonly jwks: 
     findings: [{ code: 'MISSING', blocking: true, subject: 'a/b', detail: 'c' }],
     judgedAt: AT,
   } as const;
-  const empty = { amendments: [], acks: [], decisions: [], attempts: [], results: [] };
+  const empty = Object.fromEntries(recordKinds.map((kind) => [kind, []])) as unknown as Record<RecordKind, readonly []>;
   const facts = {
     ...{ phase: 'EXECUTING', outcome: null, traceLength: String(EVENTS), traceHash: trace.at(-1)?.hash ?? null },
     ...{
@@ -56,7 +56,8 @@ async function millionEvents(): Promise<{ readonly text: string; readonly jwks: 
       priceTables: [],
     },
   };
-  const records = { ...digestsOf(run, empty), verdict: recordDigest('verdict', run, verdictText(verdict)) };
+  const none = Object.fromEntries(kindsOf(1).map((kind) => [kind, {}])) as unknown as RecordDigests;
+  const records = { ...none, verdict: recordDigest('verdict', run, verdictText(verdict)) };
   const receipt = await signer.sign(
     receiptText({
       version: 1,

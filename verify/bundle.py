@@ -5,7 +5,7 @@ import datetime
 import hashlib
 import re
 
-from formats import CONTRACT, KINDS, LIMIT, RECORDS, VERDICT, D, need, strict
+from formats import CONTRACT, FIXED, KINDS, LIMIT, RECORDS, VERDICT, D, need, strict
 
 
 def check_contract(bundle, receipt):
@@ -74,21 +74,23 @@ def check_records(bundle, receipt):
     need(VERDICT(row), "verdict", "it is not a record")  # [21]
     same = (row["status"], row["revision"]) == (said["status"], said["revision"])
     need(same, "verdict", "it says otherwise than the receipt")  # [22]
-    return {kind: check_list(kind, bundle, stated[kind], is_final(receipt) or kind in ("amendments", "acks")) for kind in KINDS}
+    kinds = KINDS[bundle["version"]]
+    return {kind: check_list(kind, bundle, stated[kind], is_final(receipt) or kind in FIXED) for kind in kinds}
 
 
 def check_list(kind, bundle, stated, complete):
+    one = KINDS[bundle["version"]][kind]
     opened, last = {}, (-1, -1)
     for place, record_text in enumerate(bundle[kind], 1):
         record = strict(record_text)
-        need(RECORDS[kind](record), f"{KINDS[kind]} at place {place}", "it is not a record")  # [23]
+        need(RECORDS[kind](record), f"{one} at place {place}", "it is not a record")  # [23]
         order = (record["n"], 0) if "n" in record else (record["step"], record["attempt"])
         key = str(record["n"]) if "n" in record else f"{record['step']}.{record['attempt']}"
-        need(order > last, f"{KINDS[kind]} {key}", "it is out of order")  # [24]
-        need(key in stated or not complete, f"{KINDS[kind]} {key}", "the receipt does not state it")  # [25]
+        need(order > last, f"{one} {key}", "it is out of order")  # [24]
+        need(key in stated or not complete, f"{one} {key}", "the receipt does not state it")  # [25]
         there = D("rok.record.v1", kind, bundle["run"], record_text)
-        need(stated.get(key, there) == there, f"{KINDS[kind]} {key}", "it is not the one of the receipt")  # [26]
+        need(stated.get(key, there) == there, f"{one} {key}", "it is not the one of the receipt")  # [26]
         opened[key], last = record, order
     missing = sorted(stated.keys() - opened.keys(), key=lambda key: [int(part) for part in key.split(".")])
-    need(not missing, f"{KINDS[kind]} {missing[0] if missing else ''}", "it is not there")  # [27]
+    need(not missing, f"{one} {missing[0] if missing else ''}", "it is not there")  # [27]
     return opened

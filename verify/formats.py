@@ -5,7 +5,13 @@ import json
 import re
 
 LIMIT = 2**53 - 1
-KINDS = {"amendments": "amendment", "acks": "ack", "decisions": "decision", "attempts": "attempt", "results": "result"}
+FIRST = {"amendments": "amendment", "acks": "ack", "decisions": "decision", "attempts": "attempt", "results": "result"}
+LATER = {
+    "contracts": "contract row", "expectations": "expectation row", "runs": "run row", "holds": "hold", "acts": "act", "uses": "use",
+    "evaluations": "evaluation", "incidents": "incident",
+}
+KINDS = {1: FIRST, 2: {**FIRST, **LATER}}
+FIXED = ("amendments", "acks", "contracts", "expectations")
 
 
 class Broken(Exception):
@@ -91,8 +97,8 @@ def count(value):
     return type(value) is int and value >= 0
 
 
-def one(value):
-    return type(value) is int and value == 1
+def exactly(number):
+    return lambda value: type(value) is int and value == number
 
 
 def yes_no(value):
@@ -107,22 +113,38 @@ keys = shape(keys=listing(lambda value: isinstance(value, dict)))
 findings = listing(shape(code=text, blocking=yes_no, subject=text, detail=text))
 numbered = digests("[1-9][0-9]{0,9}")
 stepped = digests(r"(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})")
-BUNDLE = shape(
-    version=one, run=run, receipt=text, contract=maybe(text), verdict=text, keys=keys, **{kind: listing(text) for kind in KINDS},
-    trace=listing(shape(seq=count, at=text, bytes=text, hash=text)),
-)
-RECEIPT = shape(
-    version=one, chain=text, n=decimal, prev=digest, run=run,
-    contract=maybe(shape(digest=digest, **each(text, "tenant agent profile runDeadline finalizeDue expiresAt"))),
-    verdict=shape(revision=count, supersedes=maybe(count), status=status, findings=findings, judgedAt=text),
-    facts=maybe(shape(
-        **each(maybe(text), "phase outcome"), traceLength=decimal, traceHash=maybe(digest), **each(text, "spentMicros spentTokens"),
-        **each(count, "allow deny pause attempts unknowns"), **each(listing(text), "policySets priceTables"),
-    )),
-    records=shape(verdict=digest, **each(numbered, "amendments acks"), **each(stepped, "decisions attempts results")),
-)
+
+
+def bundle_of(version):
+    return shape(
+        version=exactly(version), run=run, receipt=text, contract=maybe(text), verdict=text, keys=keys,
+        trace=listing(shape(seq=count, at=text, bytes=text, hash=text)), **{kind: listing(text) for kind in KINDS[version]},
+    )
+
+
+def receipt_of(version):
+    kinds = {kind: stepped if kind in ("decisions", "attempts", "results") else numbered for kind in KINDS[version]}
+    return shape(
+        version=exactly(version), chain=text, n=decimal, prev=digest, run=run,
+        contract=maybe(shape(digest=digest, **each(text, "tenant agent profile runDeadline finalizeDue expiresAt"))),
+        verdict=shape(revision=count, supersedes=maybe(count), status=status, findings=findings, judgedAt=text),
+        facts=maybe(shape(
+            **each(maybe(text), "phase outcome"), traceLength=decimal, traceHash=maybe(digest), **each(text, "spentMicros spentTokens"),
+            **each(count, "allow deny pause attempts unknowns"), **each(listing(text), "policySets priceTables"),
+        )),
+        records=shape(verdict=digest, **kinds),
+    )
+
+
+def version_of(value):
+    """What a value says that it is; whatever else it holds counts as the first."""
+    return 2 if isinstance(value, dict) and exactly(2)(value.get("version")) else 1
+
+
+BUNDLE = {version: bundle_of(version) for version in KINDS}
+RECEIPT = {version: receipt_of(version) for version in KINDS}
 CONTRACT = shape(
-    version=one, run=run, **each(text, "tenant agent profile declaredAt runDeadline finalizeDue expiresAt"),
+    version=exactly(1), run=run, **each(text, "tenant agent profile declaredAt runDeadline finalizeDue expiresAt"),
     expectations=listing(shape(**each(text, "domain action condition due dueAt"))),
 )
 VERDICT = shape(revision=count, status=status, findings=findings, judgedAt=text)
@@ -140,8 +162,30 @@ RECORDS = {
         **each(maybe(text), "contentDigest inputTokens outputTokens cachedTokens reasoningTokens"),
         **each(maybe(text), "code retryAfterMs cause reportedModel finishReason"),
     ),
+    "contracts": shape(
+        n=count, **each(text, "tenant agent profile digest declaredAt declaredRunDeadline declaredFinalizeDue expiresAt"),
+        **each(text, "runDeadline finalizeDue"),
+    ),
+    "expectations": shape(n=count, **each(text, "domain action condition due dueAt")),
+    "runs": shape(
+        n=count, **each(text, "tenant agent workflowId temporalRunId kind phase profile specDigest contractDigest limits counters"),
+        **each(text, "runDeadline lastStep openedAt"), **each(maybe(text), "outcome answer requester requestDigest agentDigest latchedAt endedAt contentDigest"),
+    ),
+    "holds": shape(
+        **each(count, "n quorum"), **each(maybe(count), "step attempt"), **each(text, "reason authority openedAt until onTimeout"),
+        **each(maybe(text), "actionDigest resolvedAt resolution contentDigest"),
+    ),
+    "acts": shape(
+        n=count, hold=maybe(count), allowed=yes_no, **each(text, "update verb roles issuer at"),
+        **each(maybe(text), "person tokenId actionDigest was carrier contentDigest"),
+    ),
+    "uses": shape(**each(count, "n hold step attempt"), at=text),
+    "evaluations": shape(**each(count, "n step attempt"), **each(text, "outcome at")),
+    "incidents": shape(
+        **each(count, "n step"), **each(text, "incident tenant agent fingerprint day outcome at"), contentDigest=maybe(text),
+    ),
 }
-CHAIN = shape(version=one, chain=text, receipts=listing(shape(n=text, hash=text, jws=text)), keys=keys)
+CHAIN = shape(version=exactly(1), chain=text, receipts=listing(shape(n=text, hash=text, jws=text)), keys=keys)
 HEAD = shape(at=text, chain=text, n=decimal, hash=digest)
 
 

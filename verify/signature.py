@@ -8,7 +8,7 @@ import re
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from formats import RECEIPT, matching, need, shape, strict, text
+from formats import RECEIPT, matching, need, shape, strict, text, version_of
 
 
 def decoded(part):
@@ -32,7 +32,8 @@ def verifies(key, signed, signature):
         return False
 
 
-def receipt_of(jws, trust, carried):
+def receipt_of(jws, trust, carried, version=None):
+    """`version` is the bundle's; in a chain a receipt is of either."""
     parts = jws.split(".")
     data = [decoded(part) for part in parts]
     try:
@@ -52,5 +53,6 @@ def receipt_of(jws, trust, carried):
     verified = not known or any(verifies(key, signed, data[2]) for key in known)
     need(verified, "receipt.signature", "the signature does not verify")  # [5]
     receipt = strict(data[1])
-    need(RECEIPT(receipt), "receipt", "it is not a receipt of version 1")  # [6]
+    version = version or version_of(receipt)
+    need(RECEIPT[version](receipt), "receipt", f"it is not a receipt of version {version}")  # [6]
     return header["kid"], receipt

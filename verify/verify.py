@@ -13,23 +13,29 @@ import json
 import sys
 
 from bundle import check_contract, check_records, check_trace
-from formats import BUNDLE, CHAIN, HEAD, Broken, D, need, strict
+from columns import check_columns
+from formats import BUNDLE, CHAIN, HEAD, Broken, D, need, strict, version_of
 from meaning import check_meaning
 from signature import receipt_of
 
 
 def check_bundle(bundle, trust, heads):
-    need(BUNDLE(bundle), "bundle", "it is not a bundle of version 1 in strict JSON")  # [1]
-    kid, receipt = receipt_of(bundle["receipt"], trust, bundle["keys"]["keys"])
+    version = version_of(bundle)
+    need(BUNDLE[version](bundle), "bundle", f"it is not a bundle of version {version} in strict JSON")  # [1]
+    kid, receipt = receipt_of(bundle["receipt"], trust, bundle["keys"]["keys"], version)
     check_contract(bundle, receipt)
     check_trace(bundle, receipt)
-    check_meaning(bundle, check_records(bundle, receipt), receipt)
+    records = check_records(bundle, receipt)
+    check_meaning(bundle, records, receipt)
+    if version > 1:
+        check_columns(bundle, records, receipt)
     n, chain, hash_ = receipt["n"], receipt["chain"], D("rok.receipt.v1", bundle["receipt"])
     for head in heads:
         other = (head["chain"], head["n"]) == (chain, n) and head["hash"] != hash_
         need(not other, f"head {n} of {chain}", "it names another receipt")  # [36]
     verdict = receipt["verdict"]
-    about = f"receipt {n} of {receipt['run']}, verdict {verdict['status']}, revision {verdict['revision']}"
+    whose = f", agent {receipt['contract']['agent']} of tenant {chain}" if version > 1 and receipt["contract"] else ""
+    about = f"receipt {n} of {receipt['run']}{whose}, verdict {verdict['status']}, revision {verdict['revision']}"
     label = " (a development key)" if kid.startswith("development-") else ""
     return about if trust is None else f"{about}, signed by {kid}{label}"
 

@@ -45,7 +45,8 @@ CREATE TRIGGER no_delete BEFORE DELETE ON audit.contracts FOR EACH ROW EXECUTE F
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.contracts FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 
 CREATE VIEW audit.v_contracts AS
-  SELECT run_id, tenant, agent, profile, declared_at, run_deadline, finalize_due, expires_at, bytes, digest, judge_after
+  SELECT run_id, tenant, agent, profile, declared_at, declared_run_deadline, declared_finalize_due, run_deadline, finalize_due,
+         expires_at, bytes, digest, judge_after
   FROM audit.contracts;
 -- The deciders show it; observe's append binds the trace to its digest.
 GRANT SELECT ON audit.v_contracts TO rok_audit, rok_decide, rok_decide_owner, rok_observe_owner, rok_read;

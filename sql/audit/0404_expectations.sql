@@ -19,7 +19,7 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.expectations FOR EACH STATEM
 
 CREATE VIEW audit.v_expectations AS
   SELECT e.run_id, e.n, e.domain, e.action, e.condition,
-         CASE e.due WHEN 'finalize' THEN c.finalize_due ELSE e.due_at END AS due_at
+         CASE e.due WHEN 'finalize' THEN c.finalize_due ELSE e.due_at END AS due_at, e.due, e.due_at AS declared_due_at
   FROM audit.expectations e JOIN audit.contracts c USING (run_id);
 GRANT SELECT ON audit.v_expectations TO rok_audit, rok_decide, rok_decide_owner, rok_read;
 

@@ -1,7 +1,8 @@
 -- The verdict: one set-based statement, the same for one run and for a million. It reads; audit.judge writes what it says.
 SET ROLE rok_audit_owner;
 
-CREATE FUNCTION audit.ruling(p_runs uuid[], p_now timestamptz)
+-- `p_anew`: as if no verdict stood.
+CREATE FUNCTION audit.ruling(p_runs uuid[], p_now timestamptz, p_anew boolean DEFAULT false)
 RETURNS TABLE (run_id uuid, finalize_due timestamptz, pending boolean, status text, findings jsonb,
   last_revision integer, last_status text, last_findings jsonb)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -18,7 +19,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
       WHERE a.domain = 'orchestrator' AND a.action = 'finalize_run' AND a.status = 'done' GROUP BY a.run_id
     ) f ON f.run_id = c.run_id
     LEFT JOIN LATERAL (SELECT v.revision, v.status, v.findings FROM audit.verdicts v WHERE v.run_id = c.run_id
-      ORDER BY v.revision DESC LIMIT 1) l ON true
+      ORDER BY v.revision DESC LIMIT 1) l ON NOT p_anew
   ), found AS (
     SELECT * FROM audit.promise_findings(p_runs, p_now)
     UNION SELECT * FROM audit.execution_findings(p_runs)
@@ -45,7 +46,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
          u.findings, u.last_revision, u.last_status, u.last_findings
   FROM ruled u
 $$;
-COMMENT ON FUNCTION audit.ruling(uuid[], timestamptz) IS
+COMMENT ON FUNCTION audit.ruling(uuid[], timestamptz, boolean) IS
   'What the verdict on each of these runs is at a moment, beside the one that stands; for audit.judge, and to measure it.';
 
 RESET ROLE;

@@ -13,6 +13,7 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_readable uuid[];
 BEGIN
+  PERFORM audit.seal_contents(p_runs);
   -- What the judge could not read it cannot read now either: such a verdict states no facts, and is never COMPLETE. Nor is
   -- a run ruled on here that is set aside: it would hold up the others' receipts as it held up their verdicts.
   SELECT array_agg(DISTINCT v.run_id) INTO v_readable
@@ -58,7 +59,7 @@ BEGIN
   SELECT h.run_id, h.revision, h.why, h.superseded OR coalesce(h.judge_after <= v_now, false), h.facts FROM held h;
 END $$;
 COMMENT ON FUNCTION audit.rule_again(uuid[], integer[]) IS
-  'Whether the rows come to just these verdicts, and what is counted for their receipts; rok_audit only, in the transaction that signs. Definer, because it makes due again what does not agree.';
+  'Whether the rows come to just these verdicts, and what is counted for their receipts; rok_audit only, in the transaction that signs. Definer, because it makes due again what does not agree, and seals contents.';
 GRANT EXECUTE ON FUNCTION audit.rule_again(uuid[], integer[]) TO rok_audit;
 
 RESET ROLE;

@@ -34,7 +34,7 @@ BEGIN
     'execute.v_attempts', 'execute.v_results', 'execute.v_evaluations',
     'execute.v_incident_occurrences', 'observe.v_events', 'observe.v_heads', 'audit.v_contracts', 'audit.v_amendments',
     'audit.v_acks', 'audit.v_expectations', 'audit.v_verdicts', 'audit.v_all_verdicts', 'audit.v_orphans',
-    'audit.v_approval_checks', 'audit.v_receipts']
+    'audit.v_approval_checks', 'audit.v_receipts', 'audit.v_content_digests', 'audit.v_content_drift', 'decide.v_approval_uses']
   LOOP
     -- `decide.v_runs` is `auditor.decide_v_runs`, which src/platform/auditor-views.ts relies on.
     EXECUTE format(
@@ -48,6 +48,16 @@ END $$;
 CREATE VIEW auditor.audit_v_receipt_heads WITH (security_barrier) AS
   SELECT h.* FROM audit.v_receipt_heads h
   WHERE EXISTS (SELECT FROM auditor.tenants t WHERE t.tenant = h.tenant AND t.login = session_user);
+-- The one function: it rules on a run of the asker's tenant, and writes nothing.
+CREATE FUNCTION auditor.rejudge(p_run uuid) RETURNS TABLE (status text, findings jsonb, facts jsonb)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = auditor, pg_temp AS $$
+  SELECT j.status, j.findings, j.facts FROM audit.rejudge(p_run) j
+  WHERE EXISTS (SELECT FROM audit.contracts c JOIN auditor.tenants t ON t.tenant = c.tenant
+    WHERE c.run_id = p_run AND t.login = session_user)
+$$;
+COMMENT ON FUNCTION auditor.rejudge(uuid) IS
+  'As audit.rejudge, of a run of the asker''s tenant; for auditors. Definer, because they may call nothing of audit''s.';
+GRANT EXECUTE ON FUNCTION auditor.rejudge(uuid) TO rok_auditor;
 -- Public keys are everybody's.
 CREATE VIEW auditor.audit_v_keys AS SELECT k.* FROM audit.v_keys k;
 GRANT SELECT ON auditor.audit_v_receipt_heads, auditor.audit_v_keys TO rok_auditor;

@@ -26,5 +26,8 @@ BEGIN
 END $$;
 GRANT SELECT ON auditor.decide_v_balances, auditor.decide_v_drift, auditor.decide_v_set_aside_drift, auditor.decide_v_overspent,
   auditor.decide_v_charge_drift, auditor.audit_v_attempt_drift, auditor.audit_v_receipt_drift TO rok_auditor;
+-- A view's functions are called with the rights of whoever reads it.
+GRANT EXECUTE ON FUNCTION audit.settlement_fault(text, text, text, bigint, bigint, bigint, bigint, bigint, numeric, bigint)
+  TO rok_auditor;
 
 RESET ROLE;

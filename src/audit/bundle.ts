@@ -7,9 +7,11 @@ import { uuidOf, type RunId } from '../domain/ids.js';
 import type { Sql } from '../domain/sql.js';
 import type { Finding, VerdictStatus } from '../domain/verdict.js';
 import { textOfHex } from './bytes-text.js';
-import type { Bundle } from './evidence.js';
+import { kindsOf, recordKinds, type Bundle, type RecordKind, type Version } from './evidence.js';
+import { parseObject } from './contract.js';
 import { verdictText } from './receipt.js';
-import { isoSql, readRecords, textsOf } from './records.js';
+import { isoSql } from './record-rows.js';
+import { readRecords, textsOf } from './records.js';
 
 type Collected = {
   readonly jws: string;
@@ -49,18 +51,23 @@ export async function collectBundle(
   const records = (await readRecords(sql, [{ uuid, judgedAt: row.judged_at, full: true }])).get(uuid);
   if (records === undefined) return null;
   const { status, findings, judged_at: judgedAt } = row;
+  const version = versionOf(row.jws);
   return {
-    version: 1,
+    version,
     run,
     receipt: row.jws,
     contract: row.contract === null ? null : textOfHex(row.contract),
     verdict: verdictText({ revision: row.revision, status, findings, judgedAt }),
-    amendments: textsOf(records, 'amendments'),
-    acks: textsOf(records, 'acks'),
     trace: row.trace.map((event) => ({ ...event, bytes: textOfHex(event.bytes) })),
-    decisions: textsOf(records, 'decisions'),
-    attempts: textsOf(records, 'attempts'),
-    results: textsOf(records, 'results'),
+    ...(Object.fromEntries(
+      recordKinds.map((kind) => [kind, kindsOf(version).includes(kind) ? textsOf(records, kind) : []]),
+    ) as unknown as Readonly<Record<RecordKind, readonly string[]>>),
     keys,
   };
+}
+
+/** The bundle is of the receipt's version; whether that is one is for a verifier to say. */
+function versionOf(jws: string): Version {
+  const payload = parseObject(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8'));
+  return payload?.['version'] === 1 ? 1 : 2;
 }

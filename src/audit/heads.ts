@@ -3,7 +3,7 @@
  * there, whatever is done to the database later. Where they are written is the caller's.
  */
 import type { Sql } from '../domain/sql.js';
-import { isoSql } from './records.js';
+import { isoSql } from './record-rows.js';
 import type { OutsideHead } from './verify-shapes.js';
 
 /** @param view where the login may read them */

@@ -6,6 +6,7 @@ import { canonicalJson } from '../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../domain/digest.js';
 import type { Digest } from '../domain/ids.js';
 import type { Finding, VerdictStatus } from '../domain/verdict.js';
+import type { Version } from './evidence.js';
 import type { RecordDigests } from './records.js';
 
 export type Facts = {
@@ -41,7 +42,7 @@ type ReceiptVerdict = {
   readonly judgedAt: string;
 };
 export type Receipt = {
-  readonly version: 1;
+  readonly version: Version;
   /** Whose chain: the tenant, or `-` for strays. */
   readonly chain: string;
   readonly n: string;
@@ -57,11 +58,17 @@ export type Receipt = {
   readonly records: RecordDigests & { readonly verdict: Digest };
 };
 
+/** Whether nothing more can come. */
+export const isOver = ({ phase }: Facts): boolean => phase === 'COMPLETED' || phase === 'FAILED';
+
 export const NO_RECEIPT = '0'.repeat(64);
 
 /** A verdict's row as the one text that is hashed. */
 export const verdictText = ({ revision, status, findings, judgedAt }: Omit<ReceiptVerdict, 'supersedes'>): string =>
   canonicalJson({ revision, status, findings, judgedAt });
 export const receiptText = (receipt: Receipt): string => canonicalJson(receipt);
+/** What a receipt that was verified says. */
+export const statedBy = (jws: string): Receipt =>
+  JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8')) as Receipt;
 /** Names a receipt in the chain: over the JWS as it is stored. */
 export const receiptHash = (jws: string): Digest => digest(DIGEST_TAGS.receipt, jws);

@@ -117,7 +117,7 @@ async function signBatch(sql: Sql, signer: Signer, chain: string, wanted: Wanted
   const rows: { run_id: string; revision: number; n: string; jws: string; hash: string; prev: string }[] = [];
   for (const unsigned of borneOut) {
     n += 1n;
-    const jws = await signer.sign(receiptText({ version: 1, chain, n: n.toString(), prev, ...unsigned }));
+    const jws = await signer.sign(receiptText({ version: 2, chain, n: n.toString(), prev, ...unsigned }));
     const hash = receiptHash(jws);
     rows.push({ run_id: uuidOf(unsigned.run), revision: unsigned.verdict.revision, n: n.toString(), jws, hash, prev });
     signed.push({ run: unsigned.run, verdict: unsigned.verdict, n });

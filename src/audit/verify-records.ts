@@ -2,9 +2,18 @@
  * The records of a bundle against the digests that its receipt states: none changed, none added, none left out, none moved.
  * Part of verify.ts; pure. What the records mean is verify-rows.ts.
  */
-import { RECORD_KINDS, recordKey, recordKinds, type Bundle, type RecordKind, type RecordOf } from './evidence.js';
+import {
+  isFixed,
+  kindsOf,
+  RECORD_KINDS,
+  recordKey,
+  recordKinds,
+  type Bundle,
+  type RecordKind,
+  type RecordOf,
+} from './evidence.js';
 import { recordDigest, type Records } from './records.js';
-import type { Receipt } from './receipt.js';
+import { isOver, type Receipt } from './receipt.js';
 import { parseStrictObject } from './verify-json.js';
 import { isRecord, isVerdict } from './verify-shapes.js';
 import type { Broken } from './verify-signature.js';
@@ -13,13 +22,14 @@ export type OpenedRecords =
   { readonly ok: true; readonly records: Records } | { readonly ok: false; readonly broken: Broken };
 
 /** Of a run that was judged while it was still open there may be more by now, though never fewer. */
-export const isFinal = ({ facts }: Receipt): boolean => facts?.phase === 'COMPLETED' || facts?.phase === 'FAILED';
+export const isFinal = ({ facts }: Receipt): boolean => facts !== null && isOver(facts);
 
 export function openRecords(bundle: Bundle, receipt: Receipt): OpenedRecords {
   const verdict = brokenVerdict(bundle, receipt);
   if (verdict !== null) return { ok: false, broken: { what: 'verdict', detail: verdict } };
   const opened: Partial<Record<RecordKind, unknown>> = {};
-  for (const kind of recordKinds) {
+  for (const kind of recordKinds) opened[kind] = [];
+  for (const kind of kindsOf(receipt.version)) {
     const list = openList(kind, bundle, receipt);
     if ('what' in list) return { ok: false, broken: list };
     opened[kind] = list;
@@ -39,7 +49,7 @@ function brokenVerdict({ run, verdict }: Bundle, { verdict: stated, records }: R
 function openList<K extends RecordKind>(kind: K, bundle: Bundle, receipt: Receipt): readonly RecordOf[K][] | Broken {
   const one = RECORD_KINDS[kind];
   const stated = receipt.records[kind];
-  const complete = kind === 'amendments' || kind === 'acks' || isFinal(receipt);
+  const complete = isFixed(kind) || isFinal(receipt);
   const opened = new Map<string, RecordOf[K]>();
   let last: RecordOf[K] | null = null;
   for (const [index, text] of bundle[kind].entries()) {

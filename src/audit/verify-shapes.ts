@@ -4,7 +4,7 @@
  */
 import type { JSONWebKeySet } from 'jose';
 import { isDigest, isRunId } from '../domain/ids.js';
-import type { Bundle, RecordKind, RecordOf } from './evidence.js';
+import { kindsOf, type Bundle, type RecordKind, type RecordOf, type Version } from './evidence.js';
 import type { Receipt } from './receipt.js';
 
 type Check = (value: unknown) => boolean;
@@ -46,22 +46,23 @@ const digestsBy =
   (value) =>
     isObject(value) && Object.entries(value).every(([name, entry]) => key.test(name) && digest(entry));
 
+const STEPPED_KINDS: readonly RecordKind[] = ['decisions', 'attempts', 'results'];
 const NUMBERED = /^[1-9][0-9]{0,9}$/;
 const STEPPED = /^(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})$/;
-const bundle = members({
-  version: one,
-  run,
-  receipt: text,
-  contract: orNull(text),
-  verdict: text,
-  amendments: list(text),
-  acks: list(text),
-  trace: list(members({ seq: whole, at: text, bytes: text, hash: text })),
-  decisions: list(text),
-  attempts: list(text),
-  results: list(text),
-  keys: members({ keys: list(object) }),
-});
+/** By version: what a bundle has of each kind of record, and what a receipt states of it. */
+const perKind = (version: Version, check: (kind: RecordKind) => Check): Readonly<Record<string, Check>> =>
+  Object.fromEntries(kindsOf(version).map((kind) => [kind, check(kind)]));
+const bundle = (version: Version): Check =>
+  members({
+    version: (value) => value === version,
+    run,
+    receipt: text,
+    contract: orNull(text),
+    verdict: text,
+    ...perKind(version, () => list(text)),
+    trace: list(members({ seq: whole, at: text, bytes: text, hash: text })),
+    keys: members({ keys: list(object) }),
+  });
 const contract = members({
   digest,
   tenant: text,
@@ -88,24 +89,21 @@ const facts = members({
   policySets: list(text),
   priceTables: list(text),
 });
-const receipt = members({
-  version: one,
-  chain: text,
-  n: decimal,
-  prev: digest,
-  run,
-  contract: orNull(contract),
-  verdict: members({ revision: whole, supersedes: orNull(whole), status, findings: list(finding), judgedAt: text }),
-  facts: orNull(facts),
-  records: members({
-    verdict: digest,
-    amendments: digestsBy(NUMBERED),
-    acks: digestsBy(NUMBERED),
-    decisions: digestsBy(STEPPED),
-    attempts: digestsBy(STEPPED),
-    results: digestsBy(STEPPED),
-  }),
-});
+const receipt = (version: Version): Check =>
+  members({
+    version: (value) => value === version,
+    chain: text,
+    n: decimal,
+    prev: digest,
+    run,
+    contract: orNull(contract),
+    verdict: members({ revision: whole, supersedes: orNull(whole), status, findings: list(finding), judgedAt: text }),
+    facts: orNull(facts),
+    records: members({
+      verdict: digest,
+      ...perKind(version, (kind) => digestsBy(STEPPED_KINDS.includes(kind) ? STEPPED : NUMBERED)),
+    }),
+  });
 const contractBytes = members({
   version: one,
   run,
@@ -148,14 +146,60 @@ const records: Readonly<Record<RecordKind, Check>> = {
     ...all(maybe, 'code', 'retryAfterMs', 'cause', 'reportedModel', 'finishReason'),
     usageReported: orNull(yesNo),
   }),
+  contracts: members({
+    n: whole,
+    ...all(text, 'tenant', 'agent', 'profile', 'digest', 'declaredAt', 'declaredRunDeadline', 'declaredFinalizeDue'),
+    ...all(text, 'expiresAt', 'runDeadline', 'finalizeDue'),
+  }),
+  expectations: members({ n: whole, ...all(text, 'domain', 'action', 'condition', 'due', 'dueAt') }),
+  runs: members({
+    n: whole,
+    ...all(text, 'tenant', 'agent', 'workflowId', 'temporalRunId', 'kind', 'phase', 'profile', 'specDigest'),
+    ...all(text, 'contractDigest', 'limits', 'counters', 'runDeadline', 'lastStep', 'openedAt'),
+    ...all(
+      maybe,
+      'outcome',
+      'answer',
+      'requester',
+      'requestDigest',
+      'agentDigest',
+      'latchedAt',
+      'endedAt',
+      'contentDigest',
+    ),
+  }),
+  holds: members({
+    ...all(whole, 'n', 'quorum'),
+    ...all(orNull(whole), 'step', 'attempt'),
+    ...all(text, 'reason', 'authority', 'openedAt', 'until', 'onTimeout'),
+    ...all(maybe, 'actionDigest', 'resolvedAt', 'resolution', 'contentDigest'),
+  }),
+  acts: members({
+    n: whole,
+    hold: orNull(whole),
+    allowed: yesNo,
+    ...all(text, 'update', 'verb', 'roles', 'issuer', 'at'),
+    ...all(maybe, 'person', 'tokenId', 'actionDigest', 'was', 'carrier', 'contentDigest'),
+  }),
+  uses: members({ ...all(whole, 'n', 'hold', 'step', 'attempt'), at: text }),
+  evaluations: members({ ...all(whole, 'n', 'step', 'attempt'), ...all(text, 'outcome', 'at') }),
+  incidents: members({
+    ...all(whole, 'n', 'step'),
+    ...all(text, 'incident', 'tenant', 'agent', 'fingerprint', 'day', 'outcome', 'at'),
+    contentDigest: maybe,
+  }),
 };
 
 function all(check: Check, ...names: readonly string[]): Readonly<Record<string, Check>> {
   return Object.fromEntries(names.map((name) => [name, check]));
 }
 
-export const isBundle = (value: unknown): value is Bundle => bundle(value);
-export const isReceipt = (value: unknown): value is Receipt => receipt(value);
+const bundles = { 1: bundle(1), 2: bundle(2) } as const;
+const receipts = { 1: receipt(1), 2: receipt(2) } as const;
+/** What a value says that it is; whatever else it holds counts as the first. */
+export const versionOf = (value: unknown): Version => (isObject(value) && value['version'] === 2 ? 2 : 1);
+export const isBundle = (value: unknown): value is Bundle => bundles[versionOf(value)](value);
+export const isReceipt = (value: unknown): value is Receipt => receipts[versionOf(value)](value);
 export const isContract = (value: unknown): boolean => contractBytes(value);
 export const isVerdict = members({ revision: whole, status, findings: list(finding), judgedAt: text });
 export const isRecord = <K extends RecordKind>(kind: K, value: unknown): value is RecordOf[K] => records[kind](value);

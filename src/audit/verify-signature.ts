@@ -4,7 +4,8 @@
  */
 import { calculateJwkThumbprint, compactVerify, importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { parseStrictObject } from './verify-json.js';
-import { isReceipt } from './verify-shapes.js';
+import type { Version } from './evidence.js';
+import { isReceipt, versionOf } from './verify-shapes.js';
 import type { Receipt } from './receipt.js';
 import { RECEIPT_TYPE } from './signer.js';
 
@@ -19,8 +20,13 @@ export type Opened =
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 const broken = (what: string, detail: string): Opened => ({ ok: false, broken: { what, detail } });
 
-/** @param carried the bundle's own keys */
-export async function openReceipt(jws: string, trust: Trust, carried: JSONWebKeySet): Promise<Opened> {
+/** @param carried the bundle's own keys @param version of the bundle; in a chain a receipt is of either */
+export async function openReceipt(
+  jws: string,
+  trust: Trust,
+  carried: JSONWebKeySet,
+  version?: Version,
+): Promise<Opened> {
   const parts = jws.split('.');
   const header = parts.length === 3 && parts.every(isCanonical) ? textOf(parts[0] ?? '') : null;
   if (header === null) return broken('receipt.signature', 'it is not a compact JWS');
@@ -33,7 +39,10 @@ export async function openReceipt(jws: string, trust: Trust, carried: JSONWebKey
     return broken('receipt.signature', 'the signature does not verify');
   const payload = textOf(parts[1] ?? '');
   const receipt: unknown = payload === null ? null : parseStrictObject(payload);
-  return isReceipt(receipt) ? { ok: true, kid, receipt } : broken('receipt', 'it is not a receipt of version 1');
+  const wanted = version ?? versionOf(receipt);
+  return isReceipt(receipt) && receipt.version === wanted
+    ? { ok: true, kid, receipt }
+    : broken('receipt', `it is not a receipt of version ${wanted}`);
 }
 
 function kidOf(header: string): string | null {

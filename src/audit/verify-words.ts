@@ -8,8 +8,9 @@ export function sentenceOf(answer: Verification | ChainVerification): string {
     const { chain, receipts } = answer.chain;
     return `${answer.result}: chain ${chain}, ${receipts} receipts, held against ${answer.heads} outside heads`;
   }
-  const { run, status, revision, n } = answer.receipt;
-  const about = `receipt ${n} of ${run}, verdict ${status}, revision ${revision}`;
+  const { run, agent, chain, status, revision, n } = answer.receipt;
+  const whose = agent === undefined ? '' : `, agent ${agent} of tenant ${chain}`;
+  const about = `receipt ${n} of ${run}${whose}, verdict ${status}, revision ${revision}`;
   if (answer.result !== 'verified') return `${answer.result}: ${about}`;
   // Whoever reads it should not take a development receipt for more.
   const label = answer.kid.startsWith('development-') ? ' (a development key)' : '';

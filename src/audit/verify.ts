@@ -10,16 +10,20 @@ import { receiptHash, type Receipt } from './receipt.js';
 import { chainRoot, followChain, type Sha256 } from './trace-chain.js';
 import { verifyChain, type ChainVerification } from './verify-chain.js';
 import { parseStrictFile, parseStrictObject } from './verify-json.js';
+import { brokenColumns } from './verify-columns.js';
 import { brokenRows } from './verify-rows.js';
-import { isBundle, isContract, type OutsideHead } from './verify-shapes.js';
+import { isBundle, isContract, versionOf, type OutsideHead } from './verify-shapes.js';
 import { openReceipt, type Broken, type Trust } from './verify-signature.js';
 
 export type { Broken, Trust } from './verify-signature.js';
 
 export type Verified = {
   readonly run: string;
+  /** From version 2 on, of a run with a contract. */
+  readonly agent?: string;
   readonly status: string;
   readonly revision: number;
+  /** The tenant, or `-` for strays. */
   readonly chain: string;
   readonly n: string;
   /** Hash of this receipt: what the next one of its chain names, and an outside head. */
@@ -59,8 +63,9 @@ async function verifyParsed(
   trust: Trust,
   { heads = [], sha256 }: VerifyOptions = {},
 ): Promise<Verification> {
-  if (!isBundle(bundle)) return broken({ what: 'bundle', detail: 'it is not a bundle of version 1 in strict JSON' });
-  const opened = await openReceipt(bundle.receipt, trust, bundle.keys);
+  if (!isBundle(bundle))
+    return broken({ what: 'bundle', detail: `it is not a bundle of version ${versionOf(bundle)} in strict JSON` });
+  const opened = await openReceipt(bundle.receipt, trust, bundle.keys, bundle.version);
   if (!opened.ok) return broken(opened.broken);
   const { receipt, kid } = opened;
   const found =
@@ -69,7 +74,8 @@ async function verifyParsed(
 
   const { run, chain, n } = receipt;
   const { status, revision } = receipt.verdict;
-  const verified = { run, status, revision, chain, n, hash: receiptHash(bundle.receipt) };
+  const about = bundle.version === 1 || receipt.contract === null ? {} : { agent: receipt.contract.agent };
+  const verified = { run, ...about, status, revision, chain, n, hash: receiptHash(bundle.receipt) };
   const other = heads.find((head) => head.chain === chain && head.n === n && head.hash !== verified.hash);
   if (other !== undefined) return broken({ what: `head ${n} of ${chain}`, detail: 'it names another receipt' });
   return trust === null
@@ -118,5 +124,9 @@ function brokenTrace({ contract, trace }: Bundle, receipt: Receipt, sha256?: Sha
 
 function brokenContents(bundle: Bundle, receipt: Receipt): Broken | null {
   const opened = openRecords(bundle, receipt);
-  return opened.ok ? brokenRows(bundle, opened.records, receipt) : opened.broken;
+  if (!opened.ok) return opened.broken;
+  const { records } = opened;
+  return (
+    brokenRows(bundle, records, receipt) ?? (receipt.version === 1 ? null : brokenColumns(bundle, records, receipt))
+  );
 }

@@ -1,6 +1,7 @@
 /**
- * `rok verify <run|file>`: holds a receipt, or a chain of them, against what it speaks of. Offline for a file; whom to trust
- * comes from outside, and without it the best answer is "consistent, signer unknown".
+ * `rok verify <run|file>`: holds a receipt, or a chain of them, against what it speaks of; of a run, against the live rows, and
+ * with `--rejudge` against what these come to. Offline for a file; whom to trust comes from outside, and without it the best
+ * answer is "consistent, signer unknown".
  */
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -9,11 +10,13 @@ import { verifyFile } from '../audit/verify.js';
 import { sentenceOf } from '../audit/verify-words.js';
 import type { OutsideHead } from '../audit/verify-chain.js';
 import { RokError } from '../domain/errors.js';
+import type { RunId } from '../domain/ids.js';
+import type { Reader } from '../platform/read.js';
 import { foundRun } from './found-run.js';
 import { inSession, type Session } from './session.js';
 import { headsOf, trustOf, type TrustOptions } from './trust.js';
 
-type Options = TrustOptions & { readonly heads?: string; readonly offline?: boolean };
+type Options = TrustOptions & { readonly heads?: string; readonly offline?: boolean; readonly rejudge?: boolean };
 type Answer = Awaited<ReturnType<typeof verifyFile>>;
 
 export function verify(program: Command): void {
@@ -25,6 +28,7 @@ export function verify(program: Command): void {
     .option('--key <thumbprint>', 'the one key that may have signed; it is taken from the file')
     .option('--heads <file>', 'heads of the chains that were kept outside the database')
     .option('--offline', 'only a file; ask no database')
+    .option('--rejudge', 'of a run: judge its rows again and compare with what was signed')
     .action((what: string | undefined, options: Options, command: Command) =>
       inSession(command, async (session) => {
         const heads = await headsOf(options.heads);
@@ -54,17 +58,26 @@ async function verifyAll(
   const file = await readFile(what).catch(() => null);
   if (file === null && options.offline === true)
     throw new RokError('usage', `there is no file \`${what}\``, 'name an exported file, or leave `--offline` out');
-  const evidence = file ?? (await bundleOf(what, await reader()));
-  return [await verifyFile(evidence, trust, { heads, sha256: (bytes) => hash('sha256', bytes, 'hex') })];
+  if (file !== null && options.rejudge === true)
+    throw new RokError('usage', 'a file cannot be judged again', 'name a run: its rows are in the database');
+  const how = { heads, sha256: (bytes: Uint8Array) => hash('sha256', bytes, 'hex') };
+  if (file !== null) return [await verifyFile(file, trust, how)];
+  const source = await reader();
+  const view = await foundRun(source, what);
+  const bundle = await bundleOf(view.run, source);
+  const answer = await verifyFile(bundle, trust, how);
+  if (answer.result === 'broken') return [answer];
+  const broken =
+    (await source.live(view.run)) ?? (options.rejudge === true ? await source.rejudged(view.run, bundle) : null);
+  return [broken === null ? answer : { result: 'broken', broken }];
 }
 
-async function bundleOf(what: string, source: Awaited<ReturnType<Session['reader']>>): Promise<string> {
-  const view = await foundRun(source, what);
-  const bundle = await source.bundle(view.run);
+async function bundleOf(run: RunId, source: Reader): Promise<string> {
+  const bundle = await source.bundle(run);
   if (bundle === null)
     throw new RokError(
       'evidence_bad',
-      `${view.run} has no receipt yet`,
+      `${run} has no receipt yet`,
       'see that an audit worker runs, with a signing key',
     );
   return bundle;

@@ -12,5 +12,10 @@ export const isAuditorUrl = (url: string): boolean =>
 export const throughAuditorViews = (database: OpenDatabase): OpenDatabase => ({
   ...database,
   query: <R extends object = Row>(text: string, values?: readonly unknown[]) =>
-    database.query<R>(text.replaceAll(/\b(decide|execute|observe|audit)\.v_/g, 'auditor.$1_v_'), values),
+    database.query<R>(
+      text
+        .replaceAll(/\b(decide|execute|observe|audit)\.v_/g, 'auditor.$1_v_')
+        .replaceAll('audit.rejudge(', 'auditor.rejudge('),
+      values,
+    ),
 });

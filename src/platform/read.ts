@@ -4,10 +4,14 @@
  */
 import type { JSONWebKeySet } from 'jose';
 import { collectBundle } from '../audit/bundle.js';
-import { bundleText } from '../audit/evidence.js';
+import { bundleText, type Bundle } from '../audit/evidence.js';
 import { headLines, readHeads } from '../audit/heads.js';
 import { readKeys } from '../audit/key-set.js';
+import { brokenLive } from '../audit/live.js';
+import { statedBy } from '../audit/receipt.js';
 import { collectChain } from '../audit/receipt-chain.js';
+import { differenceOf, rejudge } from '../audit/rejudge.js';
+import type { Broken } from '../audit/verify.js';
 import { isRunId, runIdOf, uuidOf, type Iso8601, type RunId } from '../domain/ids.js';
 import { RokError } from '../domain/errors.js';
 import type { JsonObject } from '../domain/json.js';
@@ -54,6 +58,10 @@ export interface Reader {
   receipt(run: RunId): Promise<StoredReceipt | null>;
   /** A bundle as it is exported; null when the run has no receipt yet. @param revision the latest signed one unless given */
   bundle(run: RunId, revision?: number): Promise<string | null>;
+  /** What only the database can say of a signed run: null, or the first thing that is not what was signed. */
+  live(run: RunId): Promise<Broken | null>;
+  /** Judges the rows again: null, or how they differ first from what the receipt of this bundle says. */
+  rejudged(run: RunId, bundle: string): Promise<Broken | null>;
   /** The chain of a tenant's receipts as it is exported; `-` is the chain of strays. */
   chain(tenant: string): Promise<string>;
   /** Public keys that ever signed receipts. */
@@ -124,6 +132,9 @@ export function readerOn(database: OpenDatabase): Reader {
       });
       return bundle === null ? null : bundleText(bundle);
     },
+    live: (run) => brokenLive(guarded, run),
+    rejudged: async (run, bundle) =>
+      differenceOf(statedBy((JSON.parse(bundle) as Bundle).receipt), await rejudge(guarded, run)),
     chain: async (tenant) => `${JSON.stringify(await collectChain(guarded, tenant, await readKeys(guarded)))}\n`,
     keys: () => readKeys(guarded),
     heads: async () => headLines(await readHeads(guarded, 'audit.v_receipt_heads')),

@@ -55,7 +55,7 @@ afterAll(async () => {
 });
 
 describe('on the database', () => {
-  it('has exactly SELECT on the views of schema `auditor`, and may call nothing', async () => {
+  it('has exactly SELECT on the views of schema `auditor`, and may call what rules on a run and what a view asks, which write nothing', async () => {
     const rights = await rig.stack.admin.query<{ relation: string; rights: string }>(
       `SELECT n.nspname || '.' || c.relname AS relation, string_agg(v, ' ') AS rights
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest($2::text[]) v
@@ -65,14 +65,24 @@ describe('on the database', () => {
       [login, VERBS],
     );
     expect(rights.filter((one) => !one.relation.startsWith('auditor.') || one.rights !== 'SELECT')).toEqual([]);
-    expect(rights.length).toBe(33);
+    expect(rights.length).toBe(36);
     expect(
       await rig.stack.admin.query(
         `SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
          WHERE n.nspname IN ('rok', 'decide', 'execute', 'observe', 'audit', 'auditor') AND has_function_privilege($1, p.oid, 'EXECUTE')`,
         [login],
       ),
-    ).toEqual([]);
+    ).toEqual([{ oid: expect.stringContaining('audit.settlement_fault(') }, { oid: 'auditor.rejudge(uuid)' }]);
+  });
+
+  it('judges a run of its tenant again, and none of another', async () => {
+    const ruled = await auditor.query('SELECT status FROM auditor.rejudge($1)', [mine.slice(4)]);
+    expect(ruled).toHaveLength(1);
+    const foreign = await rig.stack.admin.query<{ run_id: string }>(
+      `SELECT run_id FROM audit.contracts WHERE tenant <> 'acme' LIMIT 1`,
+    );
+    expect(foreign).toHaveLength(1);
+    expect(await auditor.query('SELECT status FROM auditor.rejudge($1)', [foreign[0]?.run_id])).toEqual([]);
   });
 
   it('reads every view, with rows of its tenant and of no other', async () => {

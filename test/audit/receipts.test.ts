@@ -38,6 +38,7 @@ describe('signing', () => {
       kid: 'audit-1',
       receipt: {
         run,
+        agent: 'desk',
         status: 'COMPLETE',
         revision: 1,
         chain: 'acme',

@@ -44,7 +44,7 @@ export async function sealedRun(stack: Stack, logins: Logins, options: SealedOpt
   const steps = rich ? 3 : 1;
   for (let step = 1; step <= steps; step += 1) {
     const attempt = rich && step === 2 ? 2 : 1;
-    if (attempt === 2) events.push(await pause(logins, uuid, step));
+    if (attempt === 2) events.push(...(await pause(logins, uuid, step)));
     await decide(logins, uuid, { step, attempt, kind: 'model.call', effect: 'allow', digest: ACTION });
     events.push({ id: `${step}.${attempt}.decided`, kind: 'step.decided', body: { effect: 'allow', action: ACTION } });
     const result = await attempted(stack, logins, uuid, step, attempt);
@@ -69,11 +69,14 @@ export async function sealedRun(stack: Stack, logins: Logins, options: SealedOpt
 }
 
 async function declare({ decide }: Logins, uuid: string, tenant: string): Promise<void> {
-  await decide.query(`SELECT audit.declare($1, $2, 'desk', 'STANDARD', NULL)`, [uuid, tenant]);
+  const [contract] = await decide.query<{ digest: string }>(
+    `SELECT encode(digest, 'hex') AS digest FROM audit.declare($1, $2, 'desk', 'STANDARD', NULL)`,
+    [uuid, tenant],
+  );
   await decide.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, profile, spec_digest, actor, limits, contract_digest, run_deadline)
-     VALUES ($1::uuid, $2::text, 'desk', 'rok/' || $2::text || '/' || $1::uuid, 'history-of-' || $1::uuid, 'CREATED', 'STANDARD', $3, '{"name":"local:ann"}', '{"usdMicros":"1000000"}', $3, clock_timestamp() + interval '1 hour')`,
-    [uuid, tenant, OTHER],
+     VALUES ($1::uuid, $2::text, 'desk', 'rok/' || $2::text || '/' || $1::uuid, 'history-of-' || $1::uuid, 'CREATED', 'STANDARD', $3, '{"name":"local:ann"}', '{"usdMicros":"1000000"}', $4, clock_timestamp() + interval '1 hour')`,
+    [uuid, tenant, OTHER, contract?.digest],
   );
   for (const phase of ['AUTHORIZED', 'EXECUTING'])
     await decide.query('UPDATE decide.runs SET phase = $2 WHERE run_id = $1', [uuid, phase]);
@@ -98,13 +101,31 @@ async function decide({ decide: login }: Logins, uuid: string, { step, attempt, 
   );
 }
 
-async function pause(logins: Logins, uuid: string, step: number): Promise<TraceEvent> {
+/** A pause that bob ends: the hold, his act and its resolution, and an amendment of the contract. */
+async function pause(logins: Logins, uuid: string, step: number): Promise<readonly TraceEvent[]> {
+  const { decide: login } = logins;
   await decide(logins, uuid, { step, attempt: 1, kind: 'model.call', effect: 'pause', digest: ACTION });
-  await logins.decide.query(`SELECT audit.amend($1, $2, 1, 1, 'APPROVAL_REQUIRED', interval '10 minutes')`, [
-    uuid,
-    step,
-  ]);
-  return { id: `${step}.1.decided`, kind: 'step.decided', body: { effect: 'pause', action: ACTION } };
+  await login.query(
+    `INSERT INTO decide.holds (run_id, hold, step, attempt, action_digest, reason, authority, quorum, opened_by, until, on_timeout)
+     VALUES ($1, 1, $2, 1, $3, 'APPROVAL_REQUIRED', 'finance', 1, 'policy', clock_timestamp() + interval '1 hour', 'terminate')`,
+    [uuid, step, ACTION],
+  );
+  await login.query(`SELECT audit.amend($1, $2, 1, 1, 'APPROVAL_REQUIRED', interval '10 minutes')`, [uuid, step]);
+  await login.query(
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, person, roles, issuer, hold, action_digest, allowed, reason)
+     SELECT $1, 'u-1', 'approve', 'local:bob', decide.person_of(r.tenant, '{"issuer":"local","subject":"bob","folded":"bob"}'),
+       '{approver:finance}', 'local', 1, $2, true, 'the photo was seen' FROM decide.runs r WHERE r.run_id = $1`,
+    [uuid, ACTION],
+  );
+  await login.query(
+    `UPDATE decide.holds SET resolution = 'approved', resolved_at = clock_timestamp() WHERE run_id = $1`,
+    [uuid],
+  );
+  return [
+    { id: `${step}.1.decided`, kind: 'step.decided', body: { effect: 'pause', action: ACTION } },
+    { id: 'hold.1.opened', kind: 'hold.opened', body: { reason: 'APPROVAL_REQUIRED' } },
+    { id: 'hold.1.resolved', kind: 'hold.resolved', body: { resolution: 'approved' } },
+  ];
 }
 
 /** @returns the digest of the result's row */

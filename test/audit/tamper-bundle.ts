@@ -170,6 +170,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   },
   'a list of another run': (subject, random) => {
     const kind = random.of(textKinds);
+    if (!subject.final && subject.bundle[kind].length === 0) return null;
     return whole(withList(subject.bundle, kind, subject.other[kind]));
   },
   'a part of another run': ({ bundle, other }, random) => {

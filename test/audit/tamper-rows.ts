@@ -1,9 +1,7 @@
 /** Random changes of rows by a superuser who switched the triggers off, each of what a receipt or an outside head covers. */
 import type { Sql } from '../../src/domain/sql.js';
+import { COLUMN_CHANGES, type RowChange } from './tamper-columns.js';
 import type { Random } from './tamper-random.js';
-
-/** @returns the start of the answer, as far as it is known; null when nothing came of it */
-type RowChange = (sql: Sql, run: string, other: string, random: Random) => Promise<string | null>;
 
 const HEX = '0123456789abcdef';
 const digest = (random: Random): string => Array.from({ length: 64 }, () => random.of(Array.from(HEX))).join('');
@@ -229,6 +227,7 @@ export const ROW_CHANGES: Readonly<Record<string, RowChange>> = {
        usage_reported, code, retry_after_ms, cause, reported_model, finish_reason)`,
   ),
   'a result left out': gone('execute.results', 'result'),
+  ...COLUMN_CHANGES,
 };
 
 /** What is done to the chain of receipts of a tenant, after its head went outside. */

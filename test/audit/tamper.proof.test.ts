@@ -28,7 +28,7 @@ import { CHAIN_CHANGES, ROW_CHANGES } from './tamper-rows.js';
 import { pythonVerifier, type PythonVerifier } from './verify-python.js';
 
 const SIZE = proofSize({
-  quick: { bundles: 500, rows: 200, chains: 60 },
+  quick: { bundles: 500, rows: 260, chains: 60 },
   full: { bundles: 5_000, rows: 4_000, chains: 1_000 },
 });
 const BATCH = 250;
@@ -145,12 +145,14 @@ it(
   `${SIZE.rows} changes of rows are caught by an export, named and answered alike`,
   async () => {
     const random = randomOf(seed + 1);
+    const ways = Object.keys(ROW_CHANGES);
     const all: Tampered[] = [];
     while (all.length < SIZE.rows) {
       const at = random.below(4);
       const [run, other] = [runs[at], runs[at ^ 1]];
       if (run === undefined || other === undefined) throw new Error('no run');
-      const how = random.of(Object.keys(ROW_CHANGES));
+      // Each in turn; where a run has no such row, the next one is asked.
+      const how = ways[all.length % ways.length] ?? '';
       await asSuperuser(async (sql) => {
         const names = await ROW_CHANGES[how]?.(sql, uuidOf(run), uuidOf(other), random);
         const bundle = await collectBundle(sql, run, { keys: rig.jwks });

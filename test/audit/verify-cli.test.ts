@@ -42,7 +42,7 @@ describe('a bundle', () => {
   it('verifies offline with a key set or a thumbprint from outside, and not without', async () => {
     const out = file('bundle.json');
     expect(await rig.rok('export', runs[0] ?? '', '--out', out)).toMatchObject({ code: 0, out: '' });
-    const about = `receipt 1 of ${runs[0] ?? ''}, verdict COMPLETE, revision 1`;
+    const about = `receipt 1 of ${runs[0] ?? ''}, agent desk of tenant acme, verdict COMPLETE, revision 1`;
     const verified = `verified: ${about}, signed by development-receipt (a development key)\n`;
     expect(await offline('verify', out, '--jwks', rig.keys.receiptKeySet)).toEqual({ code: 0, out: verified, err: '' });
     expect(await offline('verify', out, '--offline', '--key', thumbprint)).toEqual({ code: 0, out: verified, err: '' });

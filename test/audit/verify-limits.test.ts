@@ -6,12 +6,14 @@ import { closeRun } from '../../src/audit/close.js';
 import { bundleText } from '../../src/audit/evidence.js';
 import { headLines, readHeads } from '../../src/audit/heads.js';
 import { collectChain } from '../../src/audit/receipt-chain.js';
-import { receiptHash, receiptText, verdictText, type Receipt } from '../../src/audit/receipt.js';
-import { recordDigest } from '../../src/audit/records.js';
+import { receiptHash, statedBy, type Receipt } from '../../src/audit/receipt.js';
+import { differenceOf, rejudge } from '../../src/audit/rejudge.js';
 import { parseHeads, verifyChain } from '../../src/audit/verify-chain.js';
 import { verifyBundle } from '../../src/audit/verify.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { Sql } from '../../src/domain/sql.js';
+import { openAs } from './judged.js';
+import { resigned } from './resigned.js';
 import { createReceiptRig, type ReceiptRig } from './receipts-rig.js';
 import { sealedRun } from './sealed-run.js';
 
@@ -66,7 +68,6 @@ it('what no receipt covers: a run without a verdict, and columns that no record 
   const run = await rig.signedRun();
   await asSuperuser(async (sql) => {
     await sql.query(`UPDATE decide.reservations SET spent_micros = 1 WHERE run_id = $1`, [uuidOf(run)]);
-    await sql.query(`UPDATE decide.runs SET labels = '{"team":"x"}' WHERE run_id = $1`, [uuidOf(run)]);
   });
   expect(await resultOf(run)).toBe('verified');
 });
@@ -90,25 +91,33 @@ it('what came after the verdict of a run that was judged while open', async () =
 });
 
 it('an owner with the signing key, the rows and the outside copies writes another history that verifies', async () => {
-  await rig.stack.admin.query(
-    `INSERT INTO audit.terms VALUES ('owner', 'desk', '1 millisecond', '1 millisecond', '1 day')`,
-  );
-  const run = await sealedRun(rig.stack, rig.logins, { tenant: 'owner', open: true });
-  await closeRun(rig.deps, run);
-  const bundle = await rig.bundleOf(run);
-  const receipt = decodeJwt(bundle.receipt) as unknown as Receipt;
-  expect(receipt.verdict.status).toBe('STALE');
-  const verdict = { ...receipt.verdict, status: 'COMPLETE' as const, findings: [] };
-  const text = verdictText(verdict);
-  const records = { ...receipt.records, verdict: recordDigest('verdict', run, text) };
-  const jws = await rig.signer.sign(receiptText({ ...receipt, verdict, records }));
-  const forged = bundleText({ ...bundle, receipt: jws, verdict: text });
-  const { chain, n } = receipt;
-  const heads = [{ at: '2026-01-01T00:00:00.000000Z', chain, n, hash: receiptHash(jws) }];
-  expect(await verifyBundle(forged, { jwks: rig.jwks }, { heads })).toMatchObject({
+  const bundle = await rig.bundleOf(await rig.signedRun({ tenant: 'owner' }));
+  const forged = await resigned(bundle, rig.signer, {
+    records: { decisions: (one) => (one['step'] === 1 ? { ...one, target: 'a/cheaper-one' } : one) },
+  });
+  const { chain, n } = decodeJwt(bundle.receipt) as unknown as Receipt;
+  const heads = [{ at: '2026-01-01T00:00:00.000000Z', chain, n, hash: receiptHash(forged.receipt) }];
+  expect(await verifyBundle(bundleText(forged), { jwks: rig.jwks }, { heads })).toMatchObject({
     result: 'verified',
     receipt: { status: 'COMPLETE' },
   });
+});
+
+it('a verdict that a superuser made worse, before it is signed: only who judges again finds it', async () => {
+  const run = await sealedRun(rig.stack, rig.logins, { tenant: 'framed' });
+  await rig.stack.admin.query(
+    `INSERT INTO audit.verdicts (run_id, revision, status, findings, facts, judged_at)
+     VALUES ($1, 1, 'INCOMPLETE', '[{"code":"HOLLOW","blocking":true,"subject":"made/up","detail":"x"}]', '{}', clock_timestamp())`,
+    [uuidOf(run)],
+  );
+  await closeRun(rig.deps, run);
+  expect(await resultOf(run)).toBe('verified');
+  const reader = await openAs(rig.stack, 'read');
+  expect(differenceOf(statedBy((await rig.bundleOf(run)).receipt), await rejudge(reader, run))).toEqual({
+    what: 'finding HOLLOW made/up',
+    detail: 'the receipt names it, and the rows do not come to it',
+  });
+  await reader.close();
 });
 
 it('a lie at the source: a usage that was never reported by anybody is signed as it was written', async () => {
