@@ -25,7 +25,8 @@ GRANT SELECT ON audit.v_strays TO rok_audit, rok_decide, rok_decide_owner, rok_r
 
 CREATE FUNCTION audit.stray_finding(p_stray audit.strays) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT jsonb_build_object('code', 'NO_CONTRACT', 'blocking', true, 'subject', p_stray.workflow_id,
-    'detail', 'the execution ' || p_stray.temporal_run_id || ' never opened a run')
+    'detail', CASE WHEN EXISTS (SELECT FROM decide.v_runs r WHERE r.run_id = p_stray.run_id) THEN 'the run has no contract'
+      ELSE 'the execution ' || p_stray.temporal_run_id || ' never opened a run' END)
 $$;
 COMMENT ON FUNCTION audit.stray_finding(audit.strays) IS 'What is said of a stray; for audit''s own functions.';
 
@@ -47,7 +48,7 @@ BEGIN
   RETURN QUERY
   WITH known AS (
     SELECT s.run_id, audit.stray_finding(s) AS finding,
-           EXISTS (SELECT FROM decide.v_runs r JOIN decide.v_histories h ON h.run_id = r.run_id
+           EXISTS (SELECT FROM decide.v_runs r JOIN audit.contracts c ON c.run_id = r.run_id JOIN decide.v_histories h ON h.run_id = r.run_id
              WHERE r.workflow_id = s.workflow_id AND h.temporal_run_id = s.temporal_run_id)
            OR EXISTS (SELECT FROM decide.v_refused_histories h
              WHERE (h.workflow_id, h.temporal_run_id) = (s.workflow_id, s.temporal_run_id)) AS opened

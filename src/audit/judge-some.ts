@@ -46,6 +46,14 @@ export const judgeSomeStrays: Some = (database, runs, limit, timeoutMs) =>
     ]),
   );
 
+/** A run that somebody holds: waits for its lock and judges it in the same transaction. */
+export const judgeHeld = (database: Database, run: string, waitMs: number): Promise<readonly Judged[]> =>
+  within(database, PATIENT_MS, (sql) => {
+    void sql.query(`SELECT set_config('lock_timeout', $1, true)`, [`${waitMs}ms`]);
+    void sql.query('SELECT audit.wait_for($1)', [run]);
+    return sql.query('SELECT run_id, revision, status, written FROM audit.judge(ARRAY[$1]::uuid[], 1)', [run]);
+  });
+
 /** What can be ruled without judging: see audit.rule_apart. */
 export const ruleApart = (database: Database, run: string): Promise<readonly Judged[]> =>
   within(database, PATIENT_MS, (sql) =>

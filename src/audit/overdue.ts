@@ -4,14 +4,14 @@ import type { Overdue } from '../domain/protocol/audit.js';
 import type { Sql } from '../domain/sql.js';
 import type { ExecutionStatus } from './reconciler.js';
 
-/** The longest overdue first. What was recorded as an orphan is the deciders' to repair and not asked about again. */
+/** In no order, so that no run that cannot be asked about stands in front of others. What was recorded as an orphan is the deciders' to repair and not asked about again. */
 export async function overdueRuns(sql: Sql, limit: number): Promise<readonly Overdue[]> {
   const rows = await sql.query<{ run_id: string; workflow_id: string; temporal_run_id: string }>(
     `SELECT r.run_id, r.workflow_id, r.temporal_run_id
      FROM decide.v_runs r JOIN audit.contracts c ON c.run_id = r.run_id
      WHERE r.phase NOT IN ('COMPLETED', 'FAILED') AND c.run_deadline < clock_timestamp()
        AND NOT EXISTS (SELECT FROM audit.orphans o WHERE o.run_id = r.run_id)
-     ORDER BY c.run_deadline LIMIT $1`,
+     ORDER BY random() LIMIT $1`,
     [limit],
   );
   return rows.map((row) => ({

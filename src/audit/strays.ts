@@ -14,7 +14,7 @@ export async function enterStrays(sql: Sql, executions: readonly Execution[], gr
      SELECT x.workflow_id, x.temporal_run_id, x.started_at, clock_timestamp() + $4 * interval '1 millisecond'
      FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS x (workflow_id, temporal_run_id, started_at)
      WHERE NOT EXISTS (SELECT FROM decide.v_runs r JOIN decide.v_histories h ON h.run_id = r.run_id
-         WHERE r.workflow_id = x.workflow_id AND h.temporal_run_id = x.temporal_run_id)
+         JOIN audit.contracts c ON c.run_id = r.run_id WHERE r.workflow_id = x.workflow_id AND h.temporal_run_id = x.temporal_run_id)
        AND NOT EXISTS (SELECT FROM decide.v_refused_histories h
          WHERE (h.workflow_id, h.temporal_run_id) = (x.workflow_id, x.temporal_run_id))
      ON CONFLICT DO NOTHING RETURNING run_id`,

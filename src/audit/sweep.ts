@@ -6,12 +6,14 @@ import type { SweepAnswer } from '../domain/protocol/audit.js';
 import type { Database } from '../domain/sql.js';
 import type { VerdictStatus } from '../domain/verdict.js';
 import { checkApprovals, type AssertionKeys } from './approval-checks.js';
+import { judgeOverdueHeld } from './held.js';
 import { judgeDue, judgeStrays } from './judge.js';
 import type { Judged } from './judge-some.js';
 import type { AuditLog, AuditMeasure } from './log.js';
 import { signVerdicts } from './receipts.js';
 import { tryAgain, type FailedAlone } from './set-aside.js';
 import type { Signer } from './signer.js';
+import { enterUncontracted } from './uncontracted.js';
 
 export type SweepDeps = {
   readonly database: Database;
@@ -40,6 +42,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepAnswer> {
 
   const judged = [...(await judge(deps, attempt))];
   // What has no bound comes after: each a portion at a time, from where it ended the last time.
+  await attempt((timely) => enterUncontracted(timely), 0);
   await attempt((timely) => timely.query('SELECT audit.recall()'), []);
   const approvals = await attempt((timely) => checkApprovals(timely, deps.assertionKeys), null);
   if (approvals !== null) tellUncheckable(deps, approvals.uncheckable);
@@ -90,7 +93,8 @@ async function judge(deps: SweepDeps, attempt: Attempt): Promise<readonly Judged
   const strays = await attempt((timely) => judgeStrays(timely, told), []);
   const others = due.length + strays.length > 0 ? 'judged' : 'unknown';
   const again = await attempt((timely) => tryAgain(timely, others, told.failed), []);
-  return [...due, ...strays, ...again];
+  const held = await attempt((timely) => judgeOverdueHeld(timely, deps.log), []);
+  return [...due, ...strays, ...again, ...held];
 }
 
 const tellFailed = ({ log }: SweepDeps): { readonly failed: (run: FailedAlone) => void } => ({

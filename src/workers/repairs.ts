@@ -44,7 +44,8 @@ async function round(client: Client, sql: Sql, log: Logger): Promise<void> {
         -- What policies refused is asked again, but not at every look.
         AND NOT EXISTS (SELECT FROM decide.decisions d WHERE d.run_id = r.run_id AND d.kind = 'run.repair'
           AND d.effect <> 'allow' AND d.decided_at > clock_timestamp() - interval '10 minutes')
-      ORDER BY r.opened_at LIMIT $1`,
+      -- In no order, so that fifty that cannot be repaired stand in front of nobody.
+      ORDER BY random() LIMIT $1`,
       [PAGE],
     );
     for (const { run_id: uuid, reason } of due) await start(client, uuid, reason, log);

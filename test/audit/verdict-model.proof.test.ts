@@ -121,6 +121,9 @@ it(`agrees on ${SIZE.strays} executions without a run`, async () => {
            limits, contract_digest, run_deadline)
          SELECT run, 'acme', 'desk', 'rok/stray/' || run, 'stray-' || run, 'EXECUTING', 'STANDARD', '', '{}', '{}', '', now()
          FROM x WHERE knows = 'a run'),
+       contracts AS (INSERT INTO audit.contracts (run_id, tenant, agent, profile, declared_at, declared_run_deadline,
+           declared_finalize_due, expires_at, bytes, digest, run_deadline, finalize_due)
+         SELECT run, 'acme', 'desk', 'STANDARD', now(), now(), now(), now(), '', sha256(''), now(), now() FROM x WHERE knows = 'a run'),
        histories AS (INSERT INTO decide.histories (run_id, temporal_run_id, workflow_id, reason)
          SELECT run, 'stray-' || run, 'rok/stray/' || run, 'open' FROM x WHERE knows = 'a run')
        INSERT INTO decide.refused_histories (workflow_id, temporal_run_id, code)

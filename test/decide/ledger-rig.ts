@@ -37,6 +37,7 @@ export async function openRun(
   labels: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const run = randomUUID();
+  await decide.query(`SELECT audit.declare($1, $2, 'clerk', 'STANDARD', NULL)`, [run, tenant]);
   await decide.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, profile, spec_digest, actor, limits,
       labels, contract_digest, run_deadline)

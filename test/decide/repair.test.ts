@@ -105,9 +105,11 @@ async function rollOut(tenant: string, text: string): Promise<void> {
 }
 
 describe('a run that is entered by the login of the deciders', () => {
-  const enter = (changes: Readonly<Record<string, string>>) => {
+  const enter = async (changes: Readonly<Record<string, string>>, promised = true) => {
+    const run = randomUUID();
+    if (promised) await rig.decide.query(`SELECT audit.declare($1, 'acme', 'clerk', 'STANDARD', NULL)`, [run]);
     const columns = {
-      run_id: `'${randomUUID()}'`,
+      run_id: `'${run}'`,
       tenant: `'acme'`,
       agent: `'clerk'`,
       workflow_id: `'rok/acme/${randomUUID()}'`,
@@ -127,6 +129,10 @@ describe('a run that is entered by the login of the deciders', () => {
       (error: unknown) => (error as { code?: string }).code,
     );
   };
+
+  it('is refused without a contract', async () => {
+    expect(await enter({}, false)).toBe('23503');
+  });
 
   it.each([
     ['authorised by nobody', { phase: `'AUTHORIZED'` }],

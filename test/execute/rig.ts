@@ -93,15 +93,15 @@ export function inFlight(): InFlight & { stop(): void; beats: number } {
 
 async function openRun({ admin, urls }: Stack): Promise<RunId> {
   const run = runIdOf(randomUUID());
+  const decide = await openDatabase(urls.decide, { login: 'decide', applicationName: 'tests', max: 1 });
+  await decide.query(`SELECT audit.declare($1, 'acme', 'refund-desk', 'STANDARD', NULL)`, [uuidOf(run)]);
+  await decide.close();
   await admin.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, profile, spec_digest, actor, limits,
        contract_digest, run_deadline)
      VALUES ($1, 'acme', 'refund-desk', $2, 'first', 'EXECUTING', 'STANDARD', 'spec', '{}', '{}', 'contract', now() + interval '1 hour')`,
     [uuidOf(run), `rok/acme/${run}`],
   );
-  const decide = await openDatabase(urls.decide, { login: 'decide', applicationName: 'tests', max: 1 });
-  await decide.query(`SELECT audit.declare($1, 'acme', 'refund-desk', 'STANDARD', NULL)`, [uuidOf(run)]);
-  await decide.close();
   return run;
 }
 

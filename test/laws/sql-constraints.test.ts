@@ -19,13 +19,15 @@ beforeAll(async () => {
 });
 afterAll(() => stack.drop());
 
-const insertRun = (sql: Sql, run: string, phase: Phase, outcome: Outcome | null) =>
-  sql.query(
+const insertRun = async (sql: Sql, run: string, phase: Phase, outcome: Outcome | null) => {
+  await sql.query(`SELECT audit.declare($1, 'acme', 'clerk', 'STANDARD', NULL)`, [run]);
+  await sql.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, outcome, profile, spec_digest, actor, limits,
       contract_digest, run_deadline, ended_at)
     VALUES ($1, 'acme', 'clerk', $2, 'first', $3, $4, 'STANDARD', 's', '{}', '{}', 'c', now(), $5)`,
     [run, `w-${run}`, phase, outcome, phase === 'COMPLETED' || phase === 'FAILED' ? new Date().toISOString() : null],
   );
+};
 
 const codeOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
