@@ -32,6 +32,10 @@ BEGIN
   IF v_at IS NOT NULL THEN
     RETURN v_at;
   END IF;
+  -- The verdict speaks of each. Counted by domain: who floods its own keeps no other power from acknowledging.
+  IF (SELECT count(*) FROM audit.acks a WHERE a.run_id = p_run AND a.domain = p_domain) >= 256 THEN
+    RAISE EXCEPTION 'run % has 256 acks of domain % already', p_run, p_domain USING ERRCODE = '54000';
+  END IF;
   v_at := clock_timestamp();
   INSERT INTO audit.acks (run_id, n, domain, action, status, evidence, by, at)
     SELECT p_run, coalesce(max(a.n), 0) + 1, p_domain, p_action, p_status, p_evidence, session_user, v_at

@@ -156,6 +156,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'decide.v_rate_limits': 'SELECT',
     'decide.v_rate_states': 'SELECT',
     'decide.v_refusals': 'SELECT',
+    'decide.v_refused_counts': 'SELECT',
     'decide.v_refused_histories': 'SELECT',
     'decide.v_reservations': 'SELECT',
     'decide.v_rollouts': 'SELECT',
