@@ -59,7 +59,10 @@ export function createMetrics(): Metrics {
   const verdicts = counter('rok_verdicts_total', 'Verdict revisions by status.', ['status']);
   const aside = gauge('rok_runs_set_aside', 'Runs that could not be judged, tried again by themselves.');
   const overdue = gauge('rok_verdicts_overdue', 'Runs past finalize_due without a verdict.');
-  const uncheckable = gauge('rok_approvals_uncheckable', 'Allowed acts that the audit has no key to verify, or not yet.');
+  const uncheckable = gauge(
+    'rok_approvals_uncheckable',
+    'Allowed acts that the audit has no key to verify, or not yet.',
+  );
   const notBorneOut = gauge('rok_verdicts_not_borne_out', 'Verdicts that are not signed: their rows come to another.');
   const reconciled = gauge('rok_reconcile_last_success_timestamp_seconds', 'When reconciling last succeeded.');
   const swept = gauge('rok_standing_judge_last_success_timestamp_seconds', 'When the standing judge last swept.');
