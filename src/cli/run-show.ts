@@ -37,7 +37,7 @@ function sheetOf(view: RunView): string {
     ['steps', `${view.steps}, ${view.attempts} attempts, ${view.traceEvents} trace events`],
     [
       'decisions',
-      `${view.decisions.allow} allow, ${view.decisions.deny} deny, ${view.decisions.pause} pause; ${view.refusedCalls} calls refused before one`,
+      `${view.decisions.allow} allow, ${view.decisions.deny} deny, ${view.decisions.pause} pause; refused before a decision: ${view.refusedCalls}`,
     ],
     ['spend', `${usdText(BigInt(view.spentMicros))} of ${usdText(BigInt(view.capMicros))} USD`],
     ...view.holds.flatMap((hold) => holdOf(hold, view.run)),

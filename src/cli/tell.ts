@@ -71,7 +71,7 @@ function ofEnd(view: RunView): string {
   const { decisions, attempts, refusedCalls } = view;
   return [
     `ended     ${view.phase}, outcome ${view.outcome ?? 'none'}${view.detail === '' ? '' : ` — ${plain(view.detail)}`}`,
-    `cost      ${usdText(BigInt(view.spentMicros))} of ${usdText(BigInt(view.capMicros))} USD, ${attempts} attempts; decisions: ${decisions.allow} allow, ${decisions.deny} deny, ${decisions.pause} pause; ${refusedCalls} calls refused before one`,
+    `cost      ${usdText(BigInt(view.spentMicros))} of ${usdText(BigInt(view.capMicros))} USD, ${attempts} attempts; decisions: ${decisions.allow} allow, ${decisions.deny} deny, ${decisions.pause} pause; refused before a decision: ${refusedCalls}`,
     `verdict   ${view.verdict ?? 'PENDING'}${view.findings.length === 0 ? '' : `: ${view.findings.map((finding) => `${finding.code} ${finding.subject}`).join(', ')}`}`,
   ].join('\n');
 }
