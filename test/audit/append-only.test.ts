@@ -123,7 +123,9 @@ describe('append-only', () => {
     const facts = aRun({ forged: ['u'], brokenSeqs: [1] });
     await plant(stack.admin, [facts]);
     await judgeDue(logins.audit);
-    await logins.decide.query(`SELECT audit.amend($1, 1, 1, 1, 'hold_opened', '1 minute')`, [await declared()]);
+    await logins.decide.query(`SELECT audit.amend($1, 1, 1, 1, 'hold_opened', now(), now() + interval '1 minute')`, [
+      await declared(),
+    ]);
     await logins.audit.query(`INSERT INTO audit.orphans (run_id, status) VALUES ($1, 'TERMINATED')`, [facts.run]);
     await stack.admin.query(`INSERT INTO audit.receipt_heads VALUES ('t', 0, sha256('')) ON CONFLICT DO NOTHING`);
     await stack.admin.query(

@@ -24,6 +24,7 @@ export const closeLogins = (logins: Logins): Promise<unknown> =>
 const ACTION = 'a'.repeat(64);
 const OUTCOME = 'e'.repeat(64);
 const OTHER = '1'.repeat(64);
+const TERMS = { reason: 'APPROVAL_REQUIRED', authority: 'finance', quorum: 1 };
 const NONCE = '00000000-0000-0000-0000-000000000001';
 
 export type SealedOptions = {
@@ -97,7 +98,16 @@ async function decide({ decide: login }: Logins, uuid: string, { step, attempt, 
        context_digest, not_after, snapshot_digest, policy_set_digest, price_table_digest, body)
      VALUES ($1, $2, $3, $4, 'a/target', $5::text, $6, $7::text, $7::text, $7::text,
        CASE WHEN $5::text = 'allow' THEN clock_timestamp() + interval '1 minute' END, $7::text, $7::text, $7::text, $8)`,
-    [uuid, step, attempt, kind, effect, digest, OTHER, JSON.stringify({ reasons, notices: [] })],
+    [
+      uuid,
+      step,
+      attempt,
+      kind,
+      effect,
+      digest,
+      OTHER,
+      JSON.stringify({ reasons, notices: [], ...(effect === 'pause' ? { hold: TERMS } : {}) }),
+    ],
   );
 }
 
@@ -110,20 +120,24 @@ async function pause(logins: Logins, uuid: string, step: number): Promise<readon
      VALUES ($1, 1, $2, 1, $3, 'APPROVAL_REQUIRED', 'finance', 1, 'policy', clock_timestamp() + interval '1 hour', 'terminate')`,
     [uuid, step, ACTION],
   );
-  await login.query(`SELECT audit.amend($1, $2, 1, 1, 'APPROVAL_REQUIRED', interval '10 minutes')`, [uuid, step]);
+  const amend = (reason: string, until: string) =>
+    login.query(
+      `SELECT m.* FROM decide.holds h, LATERAL audit.amend(h.run_id, h.step, h.attempt, h.hold, $2, h.opened_at, h.${until}) m
+       WHERE h.run_id = $1 AND h.hold = 1`,
+      [uuid, reason],
+    );
+  await amend('hold_opened', 'until');
   await login.query(
     `INSERT INTO decide.acts (run_id, update_id, verb, actor, person, roles, issuer, hold, action_digest, allowed, reason)
      SELECT $1, 'u-1', 'approve', 'local:bob', decide.person_of(r.tenant, '{"issuer":"local","subject":"bob","folded":"bob"}'),
        '{approver:finance}', 'local', 1, $2, true, 'the photo was seen' FROM decide.runs r WHERE r.run_id = $1`,
     [uuid, ACTION],
   );
-  await login.query(
-    `UPDATE decide.holds SET resolution = 'approved', resolved_at = clock_timestamp() WHERE run_id = $1`,
-    [uuid],
-  );
+  await login.query(`UPDATE decide.holds SET resolution = 'approved' WHERE run_id = $1`, [uuid]);
+  await amend('hold_ended', 'resolved_at');
   return [
     { id: `${step}.1.decided`, kind: 'step.decided', body: { effect: 'pause', action: ACTION } },
-    { id: 'hold.1.opened', kind: 'hold.opened', body: { reason: 'APPROVAL_REQUIRED' } },
+    { id: 'hold.1.opened', kind: 'hold.opened', body: { reason: TERMS.reason, step, attempt: 1, action: ACTION } },
     { id: 'hold.1.resolved', kind: 'hold.resolved', body: { resolution: 'approved' } },
   ];
 }
