@@ -27,7 +27,7 @@ RESET ROLE;
 -- A row's lock is on the row; only who waits for it shows, in pg_locks, whom for: a waiter has the lock of the tuple and
 -- waits for a transaction. So this takes no session's word: it looks who waits for the very row of an overdue contract.
 CREATE FUNCTION audit.end_holders(p_run uuid) RETURNS integer
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = audit, pg_temp AS $$
   SELECT count(*)::integer FROM (
     SELECT DISTINCT s.pid
     FROM (SELECT (x.ctid::text::point)[0]::integer AS page, (x.ctid::text::point)[1]::smallint AS tuple

@@ -69,7 +69,7 @@ describe('on the database', () => {
     expect(
       await rig.stack.admin.query(
         `SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-         WHERE n.nspname IN ('rok', 'decide', 'execute', 'observe', 'audit', 'auditor') AND has_function_privilege($1, p.oid, 'EXECUTE')`,
+         WHERE n.nspname IN ('rok', 'decide', 'execute', 'observe', 'audit', 'auditor') AND has_function_privilege($1, p.oid, 'EXECUTE') ORDER BY n.nspname`,
         [login],
       ),
     ).toEqual([{ oid: expect.stringContaining('audit.settlement_fault(') }, { oid: 'auditor.rejudge(uuid)' }]);
@@ -102,13 +102,18 @@ describe('on the database', () => {
       'audit_v_acks',
       'audit_v_all_verdicts',
       'audit_v_amendments',
+      'audit_v_approval_checks',
+      'audit_v_content_digests',
       'audit_v_contracts',
       'audit_v_expectations',
       'audit_v_keys',
       'audit_v_receipt_heads',
       'audit_v_receipts',
       'audit_v_verdicts',
+      'decide_v_acts',
+      'decide_v_approval_uses',
       'decide_v_decisions',
+      'decide_v_holds',
       'decide_v_reservations',
       'decide_v_rulings',
       'decide_v_runs',

@@ -114,17 +114,18 @@ async function decide({ decide: login }: Logins, uuid: string, { step, attempt, 
 /** A pause that bob ends: the hold, his act and its resolution, and an amendment of the contract. */
 async function pause(logins: Logins, uuid: string, step: number): Promise<readonly TraceEvent[]> {
   const { decide: login } = logins;
+  const { reason, authority } = TERMS;
   await decide(logins, uuid, { step, attempt: 1, kind: 'model.call', effect: 'pause', digest: ACTION });
   await login.query(
     `INSERT INTO decide.holds (run_id, hold, step, attempt, action_digest, reason, authority, quorum, opened_by, until, on_timeout)
      VALUES ($1, 1, $2, 1, $3, 'APPROVAL_REQUIRED', 'finance', 1, 'policy', clock_timestamp() + interval '1 hour', 'terminate')`,
     [uuid, step, ACTION],
   );
-  const amend = (reason: string, until: string) =>
+  const amend = (why: string, until: string) =>
     login.query(
       `SELECT m.* FROM decide.holds h, LATERAL audit.amend(h.run_id, h.step, h.attempt, h.hold, $2, h.opened_at, h.${until}) m
        WHERE h.run_id = $1 AND h.hold = 1`,
-      [uuid, reason],
+      [uuid, why],
     );
   await amend('hold_opened', 'until');
   await login.query(
@@ -133,11 +134,18 @@ async function pause(logins: Logins, uuid: string, step: number): Promise<readon
        '{approver:finance}', 'local', 1, $2, true, 'the photo was seen' FROM decide.runs r WHERE r.run_id = $1`,
     [uuid, ACTION],
   );
-  await login.query(`UPDATE decide.holds SET resolution = 'approved' WHERE run_id = $1`, [uuid]);
+  const [hold] = await login.query<{ until: string }>(
+    `UPDATE decide.holds SET resolution = 'approved' WHERE run_id = $1 RETURNING until`,
+    [uuid],
+  );
   await amend('hold_ended', 'resolved_at');
   return [
     { id: `${step}.1.decided`, kind: 'step.decided', body: { effect: 'pause', action: ACTION } },
-    { id: 'hold.1.opened', kind: 'hold.opened', body: { reason: TERMS.reason, step, attempt: 1, action: ACTION } },
+    {
+      id: 'hold.1.opened',
+      kind: 'hold.opened',
+      body: { step, attempt: 1, reason, authority, until: hold?.until ?? '', action: ACTION },
+    },
     { id: 'hold.1.resolved', kind: 'hold.resolved', body: { resolution: 'approved' } },
   ];
 }

@@ -68,8 +68,10 @@ async function typesWithoutWayOut(index: string): Promise<readonly string[]> {
     const text = await readFile(join(dirname(index), `${path}.ts`), 'utf8');
     for (const name of names.split(',').map((one) => one.trim())) {
       const body = new RegExp(`export async function ${name}\\([\\s\\S]*?\\n\\}\\n`).exec(text)?.[0] ?? '';
-      // Repair adopts a run that lost its workflow, and closes it; reconcile governs nothing; administer asks one thing.
-      const asks = /\{\n {2}return administering\['decide\.administer'\]\(request\);\n\}/;
+      // Repair adopts a run that lost its workflow, and closes it; reconcile governs nothing; administer asks one thing, and
+      // tells the run whose steering it carried to look.
+      const asks =
+        /\{\n {2}const answer = await administering\['decide\.administer'\]\(request\);\n {2}if \(.+\) await tell\(answer\.workflowId\);\n {2}return answer;\n\}/;
       const way = { repair: /return close\(/, reconcile: /./, administer: asks }[name] ?? /return governed\(/;
       if (!way.test(body)) found.push(name);
     }
