@@ -33,14 +33,11 @@ export async function floods({ rig, random, endMs, injections }: Chaos): Promise
       `SELECT workflow_id FROM decide.runs WHERE phase NOT IN ('COMPLETED', 'FAILED') ORDER BY workflow_id LIMIT 50`,
     );
     const inFlight = await openRuns(rig);
-    const chosen = Array.from(
-      { length: Math.min(RUNS, open.length) },
-      () => open[Math.floor(random.next() * open.length)],
-    );
+    const chosen = Array.from({ length: Math.min(RUNS, open.length) }, () =>
+      open.at(Math.floor(random.next() * open.length)),
+    ).flatMap((run) => run?.workflow_id ?? []);
     flooded += 1;
-    await Promise.all(
-      chosen.map((run) => (run === undefined ? undefined : flood(rig.client, run.workflow_id, flooded))),
-    );
+    await Promise.all(chosen.map((workflowId) => flood(rig.client, workflowId, flooded)));
     if (chosen.length > 0) injections.push({ at: new Date().toISOString(), what: 'flood of messages', inFlight });
   }
 }

@@ -37,12 +37,14 @@ export async function judgeOverdueHeld(database: Database, log: AuditLog): Promi
 }
 
 async function judgeOne(database: Database, run: string, log: AuditLog): Promise<readonly Judged[]> {
-  let waiting = true;
+  const waited = new AbortController();
   const judging = judgeHeld(database, run, WAIT_MS).finally(() => {
-    waiting = false;
+    waited.abort();
   });
   const ending = (async () => {
-    for (await pause(); waiting; await pause()) {
+    for (;;) {
+      await pause();
+      if (waited.signal.aborted) return;
       const [row] = await database.query<{ ended: number }>('SELECT audit.end_holders($1) AS ended', [run]);
       if ((row?.ended ?? 0) > 0) log.error({ run, ended: row?.ended }, 'sessions were ended that held an overdue run');
     }

@@ -26,12 +26,12 @@ const STOP_MS = 40_000;
 export async function supervise(what: string, command: ServerCommand, how: Supervision): Promise<Supervised> {
   const stopping = new AbortController();
   const first = await start(command, how);
-  let current: ServerProcess | null = first;
+  let current = first;
   const watching = (async () => {
     const { firstMs, longestMs } = how.pause ?? PAUSE;
     let pauseMs: number = firstMs;
     let startedMs = performance.now();
-    while (current !== null) {
+    for (;;) {
       const end = await current.exited;
       if (stopping.signal.aborted) return;
       if (performance.now() - startedMs > SOUND_MS) pauseMs = firstMs;
@@ -39,14 +39,16 @@ export async function supervise(what: string, command: ServerCommand, how: Super
       await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       pauseMs = Math.min(longestMs, 2 * pauseMs);
       startedMs = performance.now();
-      current = await again(command, how, stopping.signal);
-      if (current !== null) how.say(`${what} started again`);
+      const next = await again(command, how, stopping.signal);
+      if (next === null) return;
+      current = next;
+      how.say(`${what} started again`);
     }
   })();
   return {
     async stop() {
       stopping.abort();
-      await current?.stop('SIGTERM', STOP_MS);
+      await current.stop('SIGTERM', STOP_MS);
       await watching;
     },
   };
@@ -55,10 +57,11 @@ export async function supervise(what: string, command: ServerCommand, how: Super
 /** Null: it is to stop. What does not become ready is a process that has ended, which is started again in its turn. */
 async function again(command: ServerCommand, how: Supervision, signal: AbortSignal): Promise<ServerProcess | null> {
   let waitMs = (how.pause ?? PAUSE).firstMs;
-  while (!signal.aborted) {
+  const stopped = (): boolean => signal.aborted;
+  while (!stopped()) {
     try {
       const started = await start(command, how);
-      if (!signal.aborted) return started;
+      if (!stopped()) return started;
       await started.stop('SIGTERM', STOP_MS);
     } catch (error) {
       how.say(`not started again: ${error instanceof Error ? error.message : 'unknown error'}; tried again`);
@@ -70,7 +73,7 @@ async function again(command: ServerCommand, how: Supervision, signal: AbortSign
 }
 
 async function start(command: ServerCommand, { isReady, refusal }: Supervision): Promise<ServerProcess> {
-  let refused: Error | null = null;
+  const refused: Error[] = [];
   let ready: () => void = () => undefined;
   const started = new Promise<null>((resolve) => {
     ready = () => {
@@ -80,12 +83,13 @@ async function start(command: ServerCommand, { isReady, refusal }: Supervision):
   const server = await startProcess({
     ...command,
     log: (line) => {
-      refused ??= refusal(line);
+      const why = refusal(line);
+      if (why !== null) refused.push(why);
       if (isReady(line)) ready();
       command.log(line);
     },
   });
   const ended = await Promise.race([started, server.exited]);
   if (ended === null) return server;
-  throw refused ?? new Error(`it ended before it was ready (${ended}): ${server.lastLines().at(-1) ?? 'no word'}`);
+  throw refused[0] ?? new Error(`it ended before it was ready (${ended}): ${server.lastLines().at(-1) ?? 'no word'}`);
 }
