@@ -81,7 +81,7 @@ const COVERED: readonly Covered[] = [
       step: 'step + 70',
       attempt: 'attempt + 1',
       action_digest: `repeat('8', 64)`,
-      reason: `'MANUAL'`,
+      reason: `'NO_PROGRESS'`,
       authority: `'another'`,
       quorum: 'quorum + 1',
       opened_at: EARLIER('opened_at'),

@@ -183,11 +183,21 @@ export const ROW_CHANGES: Readonly<Record<string, RowChange>> = {
     await sql.query(`UPDATE audit.verdicts SET ${set} WHERE run_id = $1`, [run]);
     return 'verdict: ';
   },
-  'an amendment': async (sql, run) => {
-    const { length } = await sql.query(`UPDATE audit.amendments SET reason = 'other' WHERE run_id = $1 RETURNING n`, [
-      run,
+  'an amendment': async (sql, run, _other, random) => {
+    const all = await sql.query<{ n: number }>('SELECT n FROM audit.amendments WHERE run_id = $1 ORDER BY n', [run]);
+    if (all.length === 0) return null;
+    const { n } = random.of(all);
+    const set = random.of([
+      `reason = 'other'`,
+      'step = step + 1',
+      'attempt = attempt + 1',
+      'hold = hold + 1',
+      `run_deadline = run_deadline + interval '1 microsecond'`,
+      `finalize_due = finalize_due + interval '1 microsecond'`,
+      `at = at - interval '1 microsecond'`,
     ]);
-    return length === 0 ? null : 'amendment 1: ';
+    await sql.query(`UPDATE audit.amendments SET ${set} WHERE run_id = $1 AND n = $2`, [run, n]);
+    return `amendment ${n}: `;
   },
   'the receipt of another run': async (sql, run, other) => {
     await sql.query(
