@@ -63,13 +63,13 @@ describe('a rate limit', () => {
   }
 
   it('soft, in STRICT: each call waits for its time by a durable timer, and is then allowed', async () => {
-    await limited('agent', 'soft/brisk', 'soft', 5, 2);
+    await limited('agent', 'soft/brisk', 'soft', 5, 10); // one in 2 s: more than a step takes on a busy machine
     const handle = await start('brisk', 'soft');
     expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE', attempts: 5 });
     const made = await decisions(handle);
     const waits = made.flatMap(({ wait }) => wait ?? []);
     expect(waits.length).toBeGreaterThanOrEqual(2);
-    expect(waits.every((ms) => ms > 0 && ms <= 400)).toBe(true);
+    expect(waits.every((ms) => ms > 0 && ms <= 2_000)).toBe(true);
     expect(await rateTimers(handle)).toEqual(waits);
     expect(made.filter(({ said }) => said.includes('deny')).every(({ said }) => said.endsWith('rate.agent.soft'))).toBe(
       true,
@@ -79,8 +79,8 @@ describe('a rate limit', () => {
       JOIN decide.runs r USING (run_id) WHERE r.workflow_id = $1 AND d.effect = 'allow' AND d.kind IN ('model.call', 'skill.call')`,
       [handle.workflowId],
     );
-    // Five calls, 400 ms apart; the rows are written a moment after the time that counts.
-    expect(spread?.ms).toBeGreaterThanOrEqual(1_550);
+    // Five calls, 2 s apart; the rows are written a moment after the time that counts.
+    expect(spread?.ms).toBeGreaterThanOrEqual(7_950);
   }, 60_000);
 
   it('hard: the model is told of the skill call that is denied, and the others of its turn go on', async () => {
