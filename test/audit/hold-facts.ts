@@ -68,6 +68,13 @@ export function aHold(over: Partial<HoldFact> = {}): HoldFact {
   };
 }
 
+const ACTION = 'a'.repeat(64);
+/** Why it was held, as how it ended has it: only an unknown result is resumed, and only a budget raised. */
+export const reasonOf = ({ resolution }: Pick<HoldFact, 'resolution'>): string =>
+  resolution === 'resumed' ? 'UNKNOWN_RESULT' : resolution === 'raised' ? 'BUDGET' : 'APPROVAL_REQUIRED';
+export const actionOf = ({ resolution }: Pick<HoldFact, 'resolution'>): string | null =>
+  resolution === 'resumed' ? null : ACTION;
+
 /** What was tried after the holds of a run. */
 export const triesAfter = (holds: readonly HoldFact[]): readonly TryFact[] =>
   holds.flatMap(({ after, again }, at) => {
@@ -78,18 +85,26 @@ export const triesAfter = (holds: readonly HoldFact[]): readonly TryFact[] =>
     ];
   });
 
+const bodyOf = (hold: HoldFact, at: number): string =>
+  JSON.stringify({
+    action: actionOf(hold) ?? '',
+    attempt: 1,
+    authority: hold.authority,
+    reason: reasonOf(hold),
+    step: stepOf(at),
+    until: 'then',
+  });
 export const storyOfHolds = ({ holds, start }: Pick<RunFacts, 'holds' | 'start'>): readonly EventFact[] => [
   ...(start === null ? [] : [{ id: 'run.authorized', kind: 'run.authorized', body: '{}' }]),
-  ...holds.flatMap(({ asked, resolution }, at) => [
-    ...(asked === null ? [] : [{ id: `${stepOf(at)}.1.decided`, kind: 'step.decided', body: '{}' }]),
-    { id: `hold.${at + 1}.opened`, kind: 'hold.opened', body: '{}' },
-    ...(resolution === null || resolution === 'ended'
+  ...holds.flatMap((hold, at) => [
+    ...(hold.asked === null ? [] : [{ id: `${stepOf(at)}.1.decided`, kind: 'step.decided', body: '{}' }]),
+    { id: `hold.${at + 1}.opened`, kind: 'hold.opened', body: bodyOf(hold, at) },
+    ...(hold.resolution === null
       ? []
-      : [{ id: `hold.${at + 1}.resolved`, kind: 'hold.resolved', body: '{}' }]),
+      : [{ id: `hold.${at + 1}.resolved`, kind: 'hold.resolved', body: `{"resolution":"${hold.resolution}"}` }]),
   ]),
 ];
 
-const ACTION = 'a'.repeat(64);
 const uuidOfPerson = (person: number | null): string | null =>
   person === null ? null : `00000000-0000-0000-0000-${String(person).padStart(12, '0')}`;
 const AT = (column: string): string =>
@@ -99,22 +114,24 @@ const AT = (column: string): string =>
 export async function plantHolds(sql: Sql, all: readonly RunFacts[]): Promise<void> {
   const rows = (insert: string, list: readonly object[]) => sql.query(insert, [JSON.stringify(list)]);
   const held = all.flatMap((facts) =>
-    facts.holds.map((one, at) => ({ ...one, run: facts.run, hold: at + 1, step: stepOf(at) })),
+    facts.holds.map((one, at) => ({
+      ...{ ...one, run: facts.run, hold: at + 1, step: stepOf(at) },
+      ...{ reason: reasonOf(one), action: actionOf(one) },
+    })),
   );
   await rows(
     `INSERT INTO decide.holds (run_id, hold, step, attempt, action_digest, reason, authority, quorum, opened_by, opened_at, until,
        on_timeout, resolved_at, resolution)
-     SELECT run, hold, step, 1, '${ACTION}', 'APPROVAL_REQUIRED', authority, quorum, 'policy', ${AT(String(HELD.openedMs))},
+     SELECT run, hold, step, 1, action, reason, authority, quorum, 'policy', ${AT(String(HELD.openedMs))},
        ${AT('"untilMs"')}, 'terminate', CASE WHEN resolution IS NOT NULL THEN ${AT(String(HELD.resolvedMs))} END, resolution
      FROM jsonb_to_recordset($1)
-       AS x (run uuid, hold integer, step integer, authority text, quorum integer, "untilMs" float8, resolution text)`,
+       AS x (run uuid, hold integer, step integer, action text, reason text, authority text, quorum integer, "untilMs" float8,
+         resolution text)`,
     held,
   );
   const decisions = [
-    ...held.flatMap(({ run, step, asked }) =>
-      asked === null
-        ? []
-        : [{ run, step, kind: 'skill.call', effect: 'pause', hold: { reason: 'APPROVAL_REQUIRED', ...asked } }],
+    ...held.flatMap(({ run, step, asked, reason }) =>
+      asked === null ? [] : [{ run, step, kind: 'skill.call', effect: 'pause', hold: { reason, ...asked } }],
     ),
     ...all.flatMap(({ run, start }) =>
       start === null ? [] : [{ run, step: 0, kind: 'run.start', effect: 'allow', hold: null }],

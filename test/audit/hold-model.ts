@@ -21,7 +21,8 @@ export function judgeHolds(facts: RunFacts, find: Find): void {
 function judgeHold(facts: RunFacts, hold: HoldFact, at: number, find: Find): void {
   const subject = `hold ${at + 1}`;
   const { resolution, asked, quorum, authority } = hold;
-  if (asked?.authority !== authority || asked.quorum !== quorum)
+  // An unknown result was held by no decision.
+  if (resolution !== 'resumed' && (asked?.authority !== authority || asked.quorum !== quorum))
     find('FORGED_APPROVAL', true, subject, 'its terms are not those of its decision');
   hold.acts.forEach(({ check }, nth) => {
     if (check?.ok === false) find('FORGED_APPROVAL', true, `hold-${at + 1}-${nth}`, 'forged');

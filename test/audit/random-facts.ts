@@ -113,6 +113,13 @@ const bogus: readonly EventFact[] = [
   { id: 'hold.9.resolved', kind: 'hold.resolved', body: '{}' },
   { id: '7.call.1.refused', kind: 'call.refused', body: '{}' },
 ];
+/** What the events of holds may say otherwise than their rows. */
+const lies = [{ reason: 'MANUAL' }, { step: 1 }, { attempt: 11 }, { action: 'f'.repeat(64) }, { resolution: 'lost' }];
+const lied = (event: EventFact, lie: object | null): EventFact => {
+  const body = JSON.parse(event.body) as object;
+  const names = lie === null || !event.id.startsWith('hold.') ? [] : Object.keys(lie);
+  return names.some((name) => name in body) ? { ...event, body: JSON.stringify({ ...body, ...lie }) } : event;
+};
 const changed = (usual: readonly EventFact[]): fc.Arbitrary<readonly EventFact[]> =>
   fc
     .record({
@@ -121,9 +128,10 @@ const changed = (usual: readonly EventFact[]): fc.Arbitrary<readonly EventFact[]
       off: mostly(0, fc.constantFrom(-1, 1)),
       uncounted: mostly(false, fc.constant(true)),
       refusedOff: mostly(0, fc.constantFrom(1, -1, null)),
+      lie: mostly<object | null>(null, fc.constantFrom(...lies)),
     })
-    .map(({ kept, added, off, uncounted, refusedOff }) => {
-      const [closing, ...before] = [...kept].reverse();
+    .map(({ kept, added, off, uncounted, refusedOff, lie }) => {
+      const [closing, ...before] = kept.map((event) => lied(event, lie)).reverse();
       const all = [...added, ...before.reverse(), ...(closing === undefined ? [] : [closing])];
       const refused = all.filter((event) => event.kind === 'call.refused').length;
       const counts = {

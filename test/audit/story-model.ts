@@ -1,6 +1,6 @@
 /** What a run's answer, trace and settlements must be by its rows, once more and naively; never shared with src. */
 import { BOUND, contentOf, type RunFacts, type TryFact } from './facts.js';
-import { stepOf } from './hold-facts.js';
+import { actionOf, reasonOf, stepOf, type HoldFact } from './hold-facts.js';
 
 type Find = (code: string, blocking: boolean, subject: string, detail: string) => void;
 const TERMINAL = ['COMPLETED', 'FAILED'];
@@ -71,9 +71,7 @@ export function judgeStory(
     ...(start === null ? [] : [{ ...other, id: 'run.authorized', what: 'decision' }]),
     ...holds.flatMap(({ resolution }, at) => [
       { ...other, id: `hold.${at + 1}.opened`, what: 'hold' },
-      ...(resolution === null
-        ? []
-        : [{ ...other, id: `hold.${at + 1}.resolved`, what: 'hold', required: resolution !== 'ended' }]),
+      ...(resolution === null ? [] : [{ ...other, id: `hold.${at + 1}.resolved`, what: 'hold' }]),
     ]),
   ];
   for (const event of events) {
@@ -82,6 +80,9 @@ export function judgeStory(
     if (TOLD.includes(event.kind) && !all.some((row) => row.id === event.id) && !never)
       find('HOLLOW', true, `event ${event.id}`, 'there is no row that it tells of');
   }
+  holds.forEach((hold, at) => {
+    judgeToldHold(hold, at, events, find);
+  });
   const closing = events.find((event) => event.id === 'run.closing');
   if (closing === undefined || trace.head === null) return;
   const repaired = evaluation?.kind === 'run.repair';
@@ -96,4 +97,19 @@ export function judgeStory(
   for (const row of all)
     if (row.required && !events.some((event) => event.id === row.id) && (kind === 'governedRun' || row.attempted))
       find('TRACE_BROKEN', true, `event ${row.id}`, `the trace does not tell of this ${row.what}`);
+}
+
+/** Each event of a hold says what its row does. */
+function judgeToldHold(hold: HoldFact, at: number, events: RunFacts['story'], find: Find): void {
+  const told = {
+    opened: { reason: reasonOf(hold), step: stepOf(at), attempt: 1, action: actionOf(hold) ?? '' },
+    resolved: { resolution: hold.resolution },
+  };
+  for (const [what, members] of Object.entries(told)) {
+    const event = events.find(({ id }) => id === `hold.${at + 1}.${what}`);
+    if (event === undefined) continue;
+    const body = JSON.parse(event.body) as Readonly<Record<string, unknown>>;
+    if (Object.entries(members).some(([name, value]) => body[name] !== value))
+      find('HOLLOW', true, `event ${event.id}`, `it says of hold ${at + 1} what its row does not`);
+  }
 }
