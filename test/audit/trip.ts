@@ -32,7 +32,7 @@ export async function plantTrips(admin: Database): Promise<void> {
     'CREATE VIEW execute.v_incident_occurrences AS SELECT o.* FROM execute.v_kept o WHERE trip.over(o.run_id)',
   );
   await admin.query('ALTER VIEW execute.v_incident_occurrences OWNER TO rok_execute_owner');
-  await admin.query('GRANT SELECT ON execute.v_incident_occurrences TO rok_audit_owner');
+  await admin.query('GRANT SELECT ON execute.v_incident_occurrences TO rok_audit, rok_audit_owner');
 }
 
 export async function trip(admin: Database, run: string, how: Trip): Promise<void> {
