@@ -57,9 +57,9 @@ describe('given that the connections of a worker fall silent while several runs 
       const ids = [1, 2, 3, 4].map((n) => `rok/acme/${frozen}-${n}`);
       await Promise.all(ids.map((id) => rig.start(id)));
       const runs = await Promise.all(ids.map((id) => rig.runOf(id)));
-      await until('calls of all', async () => {
+      await until('calls of all, and a connection to freeze', async () => {
         const decisions = await Promise.all(runs.map((run) => decisionsOf(rig.stack, run)));
-        return decisions.every((lines) => lines.length >= 2) ? true : null;
+        return decisions.every((lines) => lines.length >= 2) && proxy.live() > 0 ? true : null;
       });
       const decided = await Promise.all(runs.map(async (run) => (await decisionsOf(rig.stack, run)).length));
       expect(proxy.freeze()).toBeGreaterThan(0);
