@@ -76,7 +76,7 @@ describe('a run on the command line', () => {
     const rejecting = (await token('reject')).out.trim();
     expect(await approve('--digest', digest, '--assertion', rejecting)).toMatchObject({
       code: 4,
-      err: saying('not for `approve`'),
+      err: saying('the assertion is for another act\n'),
     });
     const approving = (await token('approve')).out.trim();
     expect(await approve('--digest', digest, '--assertion', approving)).toMatchObject({ code: 0, err: '' });
@@ -162,11 +162,13 @@ describe('a run on the command line', () => {
     const trace = await (await client.reader()).trace(asRunId(run));
     await client.close();
     expect(
-      trace.filter(({ id }) => id.startsWith('finalize_run.')).map(({ kind, body }) => [kind, body['actor']]),
+      trace
+        .filter(({ id }) => /^(finalize_run|act)\./.test(id))
+        .map(({ id, kind, body }) => [id.split('.')[0], kind, body['actor'], body['verb']]),
     ).toEqual([
-      ['message.refused', ''],
-      ['message.refused', 'carol'],
-      ['approval.given', 'carol'],
+      ['finalize_run', 'message.refused', '', 'finalize'],
+      ['act', 'message.refused', 'carol', 'finalize'],
+      ['act', 'approval.given', 'carol', 'finalize'],
     ]);
     const acts = await rig.stack.admin.query(
       `SELECT actor, allowed FROM decide.acts WHERE run_id = $1 AND verb = 'finalize' ORDER BY at`,

@@ -88,12 +88,15 @@ describe('the client', () => {
       workflowId: run.workflowId,
       args: [{ ...spec, id: 'once', input: 'something else' }],
     });
-    await expect(bare).rejects.toMatchObject({ cause: { cause: { type: 'id_conflict' } } });
+    await expect(bare).rejects.toMatchObject({ cause: { type: 'id_conflict' } });
   }, 60_000);
 
   it('pauses, resumes and cancels as the requester, and is told when it may not', async () => {
     const { run } = await client.start(spec);
-    const held = await eventually(async () => ((await run.status())?.holds.length === 0 ? null : run.status()));
+    const held = await eventually(async () => {
+      const status = await run.status();
+      return (status?.holds.length ?? 0) > 0 ? status : null;
+    });
     expect(held.holds[0]?.what).toContain('orders.refund@1');
     expect(await codeOf(run.resume({ actor: alice }))).toBe('actor_refused');
     expect(await codeOf(run.cancel({ actor: { local: 'mallory' } }))).toBe('actor_refused');

@@ -53,6 +53,7 @@ describe('the control worker dies between the commit of a decision and the compl
       receipt: 1,
       decisions: { allow: 7, deny: 0, pause: 0 },
       attempts: 5,
+      refusedCalls: 0,
       spentMicros: '460',
       traceEvents: expect.any(Number),
       answer: expect.stringMatching(/^[0-9a-f]{64}$/),

@@ -31,6 +31,7 @@ describe('the execute worker is killed while the model holds its request, and st
       receipt: 1,
       decisions: { allow: 8, deny: 0, pause: 0 },
       attempts: 6,
+      refusedCalls: 0,
       spentMicros: (bound.micros + 460n).toString(),
       traceEvents: expect.any(Number),
       answer: expect.stringMatching(/^[0-9a-f]{64}$/),
