@@ -30,7 +30,7 @@ DECLARE
 BEGIN
   FOREACH v_view IN ARRAY ARRAY[
     'decide.v_runs', 'decide.v_histories', 'decide.v_refused_histories', 'decide.v_decisions', 'decide.v_rulings',
-    'decide.v_reservations', 'decide.v_holds', 'decide.v_acts', 'decide.v_raises',
+    'decide.v_reservations', 'decide.v_holds', 'decide.v_acts', 'decide.v_raises', 'decide.v_refusals',
     'execute.v_attempts', 'execute.v_results', 'execute.v_evaluations',
     'execute.v_incident_occurrences', 'observe.v_events', 'observe.v_heads', 'audit.v_contracts', 'audit.v_amendments',
     'audit.v_acks', 'audit.v_expectations', 'audit.v_verdicts', 'audit.v_all_verdicts', 'audit.v_orphans',

@@ -27,6 +27,7 @@ COMMENT ON FUNCTION decide.stamp_refusal() IS 'Trigger of decide.refusals; calle
 CREATE TRIGGER stamp_refusal BEFORE INSERT OR UPDATE ON decide.refusals FOR EACH ROW EXECUTE FUNCTION decide.stamp_refusal();
 
 CREATE VIEW decide.v_refusals AS SELECT * FROM decide.refusals;
-GRANT SELECT ON decide.v_refusals TO rok_read;
+-- Audit's owner shows an auditor what its own tenant's runs refused.
+GRANT SELECT ON decide.v_refusals TO rok_audit_owner, rok_read;
 
 RESET ROLE;

@@ -14,7 +14,7 @@ CREATE TABLE decide.raises (
   to_cap bigint NOT NULL CHECK (to_cap > from_cap),
   -- Computed here, over what was asked: what the act's assertion is bound to.
   action_digest text NOT NULL,
-  -- Of its own run, those that waited for this account: they end with it.
+  -- Of its own run, those that waited for this account: they end with it, but for those whose time was over (decide.raised_holds).
   holds integer[] NOT NULL,
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (run_id, update_id),
@@ -56,6 +56,18 @@ $$;
 COMMENT ON FUNCTION decide.held_for(uuid, text, text, text, text) IS
   'The open holds of a run that wait for one budget; asked by decide.raise_budget and, before it, by the deciders.';
 GRANT EXECUTE ON FUNCTION decide.held_for(uuid, text, text, text, text) TO rok_decide;
+
+-- What came too late for a hold does not resolve it: judged by the act's stamp, as every answer is (0116_answers_in_time.sql).
+CREATE FUNCTION decide.raised_holds(p_run uuid, p_update text) RETURNS integer[]
+LANGUAGE sql STABLE SET search_path = decide, pg_temp AS $$
+  SELECT coalesce(array_agg(h.hold ORDER BY h.hold), '{}')
+  FROM decide.raises r
+  JOIN decide.acts a USING (run_id, update_id)
+  JOIN decide.holds h ON h.run_id = r.run_id AND h.hold = ANY (r.holds) AND a.at < h.until
+  WHERE r.run_id = p_run AND r.update_id = p_update
+$$;
+COMMENT ON FUNCTION decide.raised_holds(uuid, text) IS 'The holds that an act raise_budget ends; asked by the deciders once the act is written.';
+GRANT EXECUTE ON FUNCTION decide.raised_holds(uuid, text) TO rok_decide;
 
 -- p_raise: the text that was signed for, {scope, subject, unit, window, from, to, reason} (src/domain/protocol/raise.ts).
 -- Answer: {raised: true, holds: those that waited for it}, or {raised: false, why: closed | unknown | moved, cap}, and nothing has changed.

@@ -29,7 +29,8 @@ export async function look(sql: Sql, caller: Caller, { run, seen }: LookRequest)
       (SELECT count(*)::int FROM decide.acts v
         WHERE v.run_id = a.run_id AND v.hold = a.hold AND v.verb = 'approve' AND v.allowed) AS given,
       CASE WHEN r.run_id IS NOT NULL THEN jsonb_build_object('scope', r.scope, 'subject', r.subject, 'unit', r.unit,
-        'window', r.time_window, 'from', r.from_cap::text, 'to', r.to_cap::text, 'reason', coalesce(a.reason, '')) END AS raise, r.holds
+        'window', r.time_window, 'from', r.from_cap::text, 'to', r.to_cap::text, 'reason', coalesce(a.reason, '')) END AS raise,
+      CASE WHEN r.run_id IS NOT NULL THEN decide.raised_holds(a.run_id, a.update_id) END AS holds
     FROM decide.acts a
     LEFT JOIN decide.holds h USING (run_id, hold)
     LEFT JOIN decide.v_raises r USING (run_id, update_id)
@@ -49,7 +50,13 @@ const told = ({ verb, update_id: updateId, actor, hold, given, was, resolution, 
   updateId,
   actor,
   ...(holds === null ? (hold === null ? {} : { hold, given }) : { holds }),
-  ...(resolution === null ? {} : { resolution }),
+  ...resolvedBy(holds, resolution),
   ...(was === null ? {} : { was }),
   ...(raise === null ? {} : { raise }),
 });
+
+/** Of a raise, the hold that its act names may be none that it ended, and the other way round. */
+function resolvedBy(holds: Row['holds'], resolution: Row['resolution']): Pick<SideAct, 'resolution'> {
+  if (holds !== null) return holds.length === 0 ? {} : { resolution: 'raised' };
+  return resolution === null ? {} : { resolution };
+}

@@ -32,15 +32,15 @@ export async function heldFor(sql: Sql, run: RunId, { raise }: Raising): Promise
   return row?.holds ?? [];
 }
 
-/** Ends the holds that waited for what the act raised; asked again, says which they were. */
+/** Ends the holds that waited for what the act raised, and for which it was in time; asked again, says which they were. */
 export async function endRaised(
   sql: Sql,
   { run, updateId }: Pick<AccessRequest, 'run' | 'updateId'>,
 ): Promise<readonly number[]> {
-  const [row] = await sql.query<{ holds: readonly number[] }>(
-    'SELECT holds FROM decide.raises WHERE run_id = $1 AND update_id = $2',
-    [uuidOf(run), updateId],
-  );
+  const [row] = await sql.query<{ holds: readonly number[] }>('SELECT decide.raised_holds($1, $2) AS holds', [
+    uuidOf(run),
+    updateId,
+  ]);
   const holds = row?.holds ?? [];
   for (const hold of holds) await endHold(sql, run, { hold }, 'raised');
   return holds;

@@ -2,11 +2,13 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { openHold } from '../../src/decide/holds.js';
+import { look } from '../../src/decide/look.js';
 import { access } from '../../src/decide/steer.js';
 import { iso, uuidOf, type Digest } from '../../src/domain/ids.js';
 import type { AccessAnswer } from '../../src/domain/protocol/decide.js';
 import { proofSize } from '../proof-size.js';
-import { createRaiseRig, of, ruleOf, type Opened, type RaiseRig } from './raise-rig.js';
+import { BOB, createRaiseRig, of, ruleOf, type Opened, type RaiseRig } from './raise-rig.js';
+import { modelCall } from './step-rig.js';
 
 const ACTION = 'a'.repeat(64) as Digest;
 const TRIES = 60;
@@ -102,12 +104,15 @@ it('at the edge each answer counts that is stamped before the end, and no other'
 it('a program cannot stamp an answer, nor count one that came too late', async () => {
   const opened = await heldFor(1);
   await overBy(opened);
-  const [act] = await rig.decide.query(
-    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, hold, allowed, person, at)
-    SELECT run_id, 'forged', 'approve', 'local:bob', '{}', 'local', 1, true, person, at - interval '1 hour'
-    FROM decide.acts WHERE run_id = $1 RETURNING allowed, at > clock_timestamp() - interval '1 minute' AS stamped`,
-    [uuidOf(opened.run)],
-  );
+  const forge = (column: string, stamp: string) =>
+    rig.decide.query(
+      `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, hold, allowed, person${column})
+      SELECT run_id, 'forged', 'approve', 'local:bob', '{}', 'local', 1, true, person${stamp}
+      FROM decide.acts WHERE run_id = $1 RETURNING allowed, at > clock_timestamp() - interval '1 minute' AS stamped`,
+      [uuidOf(opened.run)],
+    );
+  await expect(forge(', at', `, at - interval '1 hour'`)).rejects.toThrow('permission denied for table acts');
+  const [act] = await forge('', '');
   expect(act).toEqual({ allowed: false, stamped: true });
 });
 
@@ -121,4 +126,22 @@ it('a raise that comes too late raises the cap and resolves nothing', async () =
   expect(answer).not.toHaveProperty('resolution');
   expect(await rig.capOf(opened.tenant)).toBe(1000n);
   expect(await rig.holdsOf(opened)).toMatchObject([{ resolution: null }]);
+});
+
+it('a raise beside the run ends the holds that it was in time for, and the run is told of no other', async () => {
+  const opened = await rig.heldRun();
+  expect(await rig.step(opened.caller, await modelCall(rig, opened.run, 2, { tokens: 200, output: 10 }))).toMatchObject(
+    { hold: 2 },
+  );
+  await rig.stack.admin.query(`UPDATE decide.holds SET until = clock_timestamp() WHERE run_id = $1 AND hold = 1`, [
+    uuidOf(opened.run),
+  ]);
+  const asked = { run: opened.run, verb: 'raise_budget', updateId: 'beside', claim: BOB, raise: of(opened) } as const;
+  const raised = () => rig.as((sql) => access(sql, rig.deciders, { carrier: 'rok-admin/beside' }, asked));
+  const ended = { holds: [2], resolution: 'raised' };
+  expect(await raised()).toMatchObject({ allowed: true, ...ended });
+  expect(await raised()).toMatchObject({ allowed: true, ...ended });
+  const told = await rig.as((sql) => look(sql, opened.caller, { run: opened.run, seen: 0 }));
+  expect(told.acts).toMatchObject([{ verb: 'raise_budget', updateId: 'beside', ...ended }]);
+  expect(await rig.holdsOf(opened)).toMatchObject([{ resolution: null }, { resolution: 'raised' }]);
 });

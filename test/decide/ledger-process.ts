@@ -33,6 +33,8 @@ async function work({ urls, job }: Sent): Promise<unknown> {
       login,
       applicationName: 'tests',
       max,
+      // Every statement of a job is asked for at once, and the last waits for a connection until all others are through.
+      connectTimeoutMs: 60_000,
       lockTimeoutMs: 30_000,
       statementTimeoutMs: 30_000,
     });

@@ -201,6 +201,7 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'decide.person_of(text,jsonb)': ['rok_decide'],
   'decide.policy_set_in_force(text)': ['rok_decide'],
   'decide.raise_budget(uuid,text,text)': ['rok_decide'],
+  'decide.raised_holds(uuid,text)': ['rok_decide'],
   'decide.rate_and_reserve(uuid,jsonb,jsonb,jsonb)': ['rok_decide'],
   'decide.rates_of(text,text,text,text)': ['rok_decide'],
   'decide.redeem(uuid,integer,integer,text,uuid)': ['rok_execute'],
