@@ -26,7 +26,9 @@ export async function playPlot(plot: Plot, scene: Scene): Promise<number> {
       return refusals([() => handle[plot]({ actor: operator, ...because })]);
     case 'pause': {
       const refused = await refusals([() => handle.pause({ actor: operator, ...because })]);
-      await sleep(random.between(200, 1_500));
+      // Of a run that ended meanwhile there is nothing to resume.
+      await heldFor(handle, 'operator');
+      await sleep(random.between(0, 1_000));
       return (
         refused +
         (await refusals([() => handle.resume({ actor: operator, ...because })])) +

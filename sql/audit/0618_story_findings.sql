@@ -51,9 +51,9 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
   SELECT o.run_id, 'HOLLOW', true, 'event ' || o.event_id, 'there is no row that it tells of'
   FROM odd o
   WHERE o.what IS NULL
-    -- What never began is told too, without a result: the warrant was refused, or nobody took the step.
+    -- What never began is told too, without a result: the warrant was refused, nobody took the step, or nothing was heard of it.
     AND NOT coalesce((SELECT e.kind = 'step.executed' AND audit.says(e.bytes, '"result":""')
-        AND audit.says(e.bytes, '"status":"failed"') FROM observe.v_events e WHERE e.run_id = o.run_id AND e.seq = o.seq), false)
+        AND (audit.says(e.bytes, '"status":"failed"') OR audit.says(e.bytes, '"status":"unknown"')) FROM observe.v_events e WHERE e.run_id = o.run_id AND e.seq = o.seq), false)
   UNION ALL
   -- A run cut short (killed, past its time, repaired, ended by one of several steps under way) may not have heard of all that
   -- was written down for it. One that succeeded heard all; an own workflow may give up a step that nobody began.

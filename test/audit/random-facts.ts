@@ -110,6 +110,7 @@ const bogus: readonly EventFact[] = [
   { id: '7.1.executed', kind: 'step.executed', body: '{"result":"","status":"failed"}' },
   { id: '7.2.executed', kind: 'step.executed', body: '{"result":"","status":"succeeded"}' },
   { id: '7.3.executed', kind: 'step.executed', body: `{"result":"${'f'.repeat(64)}","status":"failed"}` },
+  { id: '7.4.executed', kind: 'step.executed', body: '{"result":"","status":"unknown"}' },
   { id: 'hold.9.resolved', kind: 'hold.resolved', body: '{}' },
   { id: '7.call.1.refused', kind: 'call.refused', body: '{}' },
 ];

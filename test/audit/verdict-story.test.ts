@@ -100,6 +100,7 @@ describe('the trace against the rows', () => {
   });
   it('that a step never began is told without a row', async () => {
     expect(await telling(adding(executed({ result: '', status: 'failed' })))).toEqual(COMPLETE);
+    expect(await telling(adding(executed({ result: '', status: 'unknown' })))).toEqual(COMPLETE);
   });
   it('an event whose bytes are no text is no error of the judge', async () => {
     const facts = aRun();
