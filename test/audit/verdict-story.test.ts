@@ -88,7 +88,7 @@ describe('the trace against the rows', () => {
     executed({ result: 'f'.repeat(64), status: 'succeeded' }),
     // What a poller on the executors' queue makes of a step that it never took.
     executed({ result: '', status: 'succeeded' }),
-    executed({ result: '', status: 'unknown' }),
+    executed({ result: 'f'.repeat(64), status: 'unknown' }),
     { id: 'hold.1.opened', kind: 'hold.opened', body: '{}' },
     { id: 'hold.1.resolved', kind: 'hold.resolved', body: '{"resolution":"approved"}' },
     { id: 'run.authorized', kind: 'run.authorized', body: '{}' },
@@ -98,7 +98,7 @@ describe('the trace against the rows', () => {
       incomplete('HOLLOW', `event ${event.id}`, 'there is no row that it tells of'),
     );
   });
-  it('that a step never began is told without a row', async () => {
+  it('that a step never began, or that nothing was heard of it, is told without a row', async () => {
     expect(await telling(adding(executed({ result: '', status: 'failed' })))).toEqual(COMPLETE);
     expect(await telling(adding(executed({ result: '', status: 'unknown' })))).toEqual(COMPLETE);
   });
