@@ -55,6 +55,7 @@ function fromFailure(error: unknown): unknown {
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   actor_refused: 'ask somebody who may: the refusal names what is needed',
+  run_closed: 'see how it ends with `rok run show`',
   hold_unknown: 'see what is pending with `rok approval list`',
 };
 
