@@ -15,7 +15,7 @@ export interface SharedServers {
 }
 
 const template = 'rok_template';
-const namespaces = Array.from({ length: 96 }, (_, at) => `t${`${at + 1}`.padStart(2, '0')}`);
+const namespaces = Array.from({ length: 144 }, (_, at) => `t${`${at + 1}`.padStart(2, '0')}`);
 
 export async function startSharedServers(): Promise<SharedServers> {
   const folder = await temporaryFolder('stack');
