@@ -3,10 +3,12 @@ export default {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^@temporalio/worker$': '<rootDir>/test/stack/temporal-worker.mjs',
+  },
   globalSetup: '<rootDir>/test/stack/global-setup.mjs',
   globalTeardown: '<rootDir>/test/stack/global-teardown.mjs',
-  setupFiles: ['<rootDir>/test/setup.ts'],
   testTimeout: 60_000,
   maxWorkers: 2,
   transform: {

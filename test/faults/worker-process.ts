@@ -2,9 +2,11 @@
 import { fileURLToPath } from 'node:url';
 import { startProcess } from '../../src/platform/local/server-process.js';
 import type { WorkerName } from '../../src/platform/variables.js';
+import { bundlesFolder } from '../stack/bundles.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const loader = new URL('../stack/typescript-loader.mjs', import.meta.url).href;
+const bundles = new URL('../stack/bundles.mjs', import.meta.url).href;
 const READY_MS = 60_000;
 
 export type WorkerProcess = {
@@ -34,9 +36,9 @@ export async function startWorkerProcess(
   });
   const child = await startProcess({
     command: process.execPath,
-    args: ['--import', loader, script, '--workers', workers.join(','), '--sweep-ms', '1000'],
+    args: ['--import', loader, '--import', bundles, script, '--workers', workers.join(','), '--sweep-ms', '1000'],
     cwd: root,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TEST_BUNDLES: bundlesFolder(), ...env },
     log: (line) => {
       lines.push(line);
       if (line.includes('"workers started"')) ready();

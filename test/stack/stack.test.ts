@@ -1,7 +1,10 @@
 import { expect, it } from '@jest/globals';
+import { rm } from 'node:fs/promises';
 import { openDatabase } from '../../src/platform/database.js';
 import { logins } from '../../src/platform/login.js';
 import { connectTemporal, temporalSettings } from '../../src/platform/temporal.js';
+import { keptBundle } from './bundles.mjs';
+import { temporaryFolder } from './servers.js';
 import { createOwnStack, createStack } from './stack.js';
 
 it('given two stacks, each has a database and a namespace of its own, and every login enters by its password', async () => {
@@ -35,4 +38,23 @@ it('given servers of its own, they can be killed and come back at the same addre
   } finally {
     await own.drop();
   }
+});
+
+it('given the same bundler twice, it bundles once and the second has the whole of it; given another, it bundles again', async () => {
+  const folder = await temporaryFolder('bundles');
+  let made = 0;
+  const bundle = (workflowsPath: string, hook: () => number) =>
+    keptBundle(folder, { logger: { made }, workflowsPath, webpackConfigHook: hook }, () => {
+      made += 1;
+      return Promise.resolve({ code: `// bundle ${made}` });
+    });
+  const one = () => 1;
+  expect([
+    await bundle('a.ts', one),
+    await bundle('a.ts', one),
+    await bundle('b.ts', one),
+    await bundle('a.ts', () => 2),
+    await bundle('a.ts', one),
+  ]).toEqual([1, 1, 2, 3, 1].map((at) => ({ code: `// bundle ${at}` })));
+  await rm(folder, { recursive: true });
 });
