@@ -25,6 +25,7 @@ export const PLANTED = {
   'HOLLOW event': 16,
   'TRACE_BROKEN counts': 17,
   'FORGED_APPROVAL hold': 18,
+  ALTERED: 19,
 } as const;
 
 const CHUNK = 10_000;
@@ -100,6 +101,7 @@ const LOADS: readonly string[] = [
        WHEN s > 21 THEN 'phase.changed' WHEN s % 2 = 0 THEN 'step.decided' ELSE 'step.executed' END AS kind) e
    WHERE NOT (${has('TRACE_BROKEN')} AND s = 25)`,
   `INSERT INTO audit.approval_checks (run_id, update_id, ok, detail) SELECT ${RUN}, 'u-1', false, 'forged' FROM ns WHERE ${has('FORGED_APPROVAL')}`,
+  `INSERT INTO audit.altered (run_id, revision, what, detail) SELECT ${RUN}, 1, 'act 1', 'it is not there' FROM ns WHERE ${has('ALTERED')}`,
   `INSERT INTO decide.refused_histories (workflow_id, temporal_run_id, run_id, code)
    SELECT 'rok/other', 'other-' || n, ${RUN}, 'not_this_history' FROM ns WHERE ${has('REFUSED_HISTORY')}`,
 ];

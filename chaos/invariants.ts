@@ -9,7 +9,7 @@ import type { FaultRig } from '../test/faults/rig.js';
 import type { Goal } from './scenario.js';
 
 /** Faults excuse what is missing or late. Nothing excuses these. */
-const NEVER = ['UNWARRANTED', 'HOLLOW', 'OVERRUN', 'FORGED_APPROVAL', 'JUDGE_ERROR', 'NO_CONTRACT'];
+const NEVER = ['UNWARRANTED', 'HOLLOW', 'OVERRUN', 'FORGED_APPROVAL', 'ALTERED', 'JUDGE_ERROR', 'NO_CONTRACT'];
 
 /** Statements that must find nothing. */
 const NOTHING: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
--- TRACE_BROKEN: the head against the events, and what the samples found. Hashing every event again is `rok verify`'s work.
+-- TRACE_BROKEN: the head against the events, and what the samples found; ALTERED: what they found of other rows. Hashing every event again is `rok verify`'s work.
 SET ROLE rok_audit_owner;
 
 CREATE FUNCTION audit.trace_findings(p_runs uuid[])
@@ -25,7 +25,10 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
   UNION ALL
   SELECT DISTINCT k.run_id, 'TRACE_BROKEN', true, 'event ' || k.broken_seq, k.detail
   FROM unnest(p_runs) AS p (run_id) JOIN audit.trace_checks k ON k.run_id = p.run_id AND NOT k.ok
+  UNION ALL
+  SELECT k.run_id, 'ALTERED', true, k.what, k.detail
+  FROM unnest(p_runs) AS p (run_id) JOIN audit.altered k ON k.run_id = p.run_id
 $$;
-COMMENT ON FUNCTION audit.trace_findings(uuid[]) IS 'The trace''s head against its events; for audit.judge only.';
+COMMENT ON FUNCTION audit.trace_findings(uuid[]) IS 'The trace''s head against its events, and what the samples found; for audit.judge only.';
 
 RESET ROLE;

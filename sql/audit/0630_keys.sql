@@ -14,7 +14,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.keys FOR EACH ROW EX
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.keys FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 
 CREATE VIEW audit.v_keys AS SELECT * FROM audit.keys;
-GRANT SELECT ON audit.v_keys TO rok_read;
+GRANT SELECT ON audit.v_keys TO rok_audit, rok_read;
 
 -- Heads of the chains: for whoever writes them outside, and for whoever holds an outside copy against them.
 CREATE VIEW audit.v_receipt_heads AS SELECT * FROM audit.receipt_heads;

@@ -3,7 +3,7 @@ import { closeRun } from '../audit/close.js';
 import { beat } from '../audit/beats.js';
 import { recordClosed } from '../audit/closed.js';
 import { nudgeOverdue } from '../audit/nudge.js';
-import { reverifySample } from '../audit/reverify.js';
+import { reverifySample, type Portion } from '../audit/reverify.js';
 import { searchStrays, type StrayTerms } from '../audit/stray-search.js';
 import { sweep, type SweepDeps } from '../audit/sweep.js';
 import type { TemporalView } from '../audit/temporal-view.js';
@@ -12,12 +12,12 @@ import type { AuditActivities } from '../domain/protocol/audit.js';
 export type AuditActivityDeps = SweepDeps & {
   readonly temporal: TemporalView;
   readonly strays?: StrayTerms;
-  /** Traces hashed again per sweep. */
-  readonly sample?: number;
+  /** Of the rolling sample. */
+  readonly sample?: Portion;
 };
 
 const STRAYS: StrayTerms = { settledMs: 120_000, graceMs: 60_000 };
-const SAMPLE = 50;
+const SAMPLE: Portion = { runs: 50, events: 20_000 };
 /** As long as Temporal waits for them (workflows/reconcile.ts, workflows/hands.ts): what nobody waits for keeps no connection. */
 const PART_MS = 30_000;
 const CLOSE_MS = 10_000;
@@ -43,6 +43,6 @@ export function createAuditActivities(deps: AuditActivityDeps): AuditActivities 
     'audit.strays': async () => ({
       strays: await searchStrays(within(PART_MS).database, temporal, deps.strays ?? STRAYS),
     }),
-    'audit.reverify': () => reverifySample(within(PART_MS).database, deps.sample ?? SAMPLE),
+    'audit.reverify': () => reverifySample(within(PART_MS).database, deps.signer, deps.sample ?? SAMPLE),
   };
 }

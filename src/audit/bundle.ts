@@ -31,22 +31,27 @@ type Collected = {
 const COLLECT_SQL = `SELECT r.jws, v.revision, v.status, v.findings, v.judged_at,
     (SELECT encode(c.bytes, 'hex') FROM audit.v_contracts c WHERE c.run_id = r.run_id) AS contract,
     (SELECT coalesce(json_agg(json_build_object('seq', x.seq, 'at', ${isoSql('x.at')}, 'bytes', encode(x.bytes, 'hex'),
-       'hash', encode(x.hash, 'hex')) ORDER BY x.seq), '[]') FROM observe.v_events x WHERE x.run_id = r.run_id) AS trace
+       'hash', encode(x.hash, 'hex')) ORDER BY x.seq), '[]') FROM observe.v_events x WHERE x.run_id = r.run_id AND $3) AS trace
   FROM audit.v_receipts r JOIN audit.v_all_verdicts v ON (v.run_id, v.revision) = (r.run_id, r.revision)
   WHERE r.run_id = $1 AND ($2::integer IS NULL OR r.revision = $2)
   ORDER BY r.revision DESC LIMIT 1`;
 
 /**
  * Null when the run has no receipt yet.
- * @param keys public keys to put beside the evidence; @param revision the latest signed one unless given
+ * @param keys public keys to put beside the evidence; @param revision the latest signed one unless given; @param trace false:
+ * without events, for who reads them page by page
  */
 export async function collectBundle(
   sql: Sql,
   run: RunId,
-  { keys = { keys: [] }, revision }: { readonly keys?: JSONWebKeySet; readonly revision?: number } = {},
+  {
+    keys = { keys: [] },
+    revision,
+    trace = true,
+  }: { readonly keys?: JSONWebKeySet; readonly revision?: number; readonly trace?: boolean } = {},
 ): Promise<Bundle | null> {
   const uuid = uuidOf(run);
-  const [row] = await sql.query<Collected>(COLLECT_SQL, [uuid, revision ?? null]);
+  const [row] = await sql.query<Collected>(COLLECT_SQL, [uuid, revision ?? null, trace]);
   if (row === undefined) return null;
   const records = (await readRecords(sql, [{ uuid, judgedAt: row.judged_at, full: true }])).get(uuid);
   if (records === undefined) return null;

@@ -114,7 +114,8 @@ const LISTS = {
     `${fields('n, update update_id, verb, person, roles roles text, issuer, tokenId, hold, actionDigest, was, carrier, allowed, at at iso')},
      ${content('acts', 'x.update_id')}`,
     `(SELECT a.*, row_number() OVER (PARTITION BY a.run_id ORDER BY a.at, a.update_id COLLATE "C") AS n FROM decide.v_acts a)`,
-    'w.full',
+    // Who asks for something when the run has ended is refused, and adds nothing to its evidence; both are stamped under its lock.
+    `w.full AND (x.allowed OR NOT EXISTS (SELECT FROM decide.v_runs r WHERE r.run_id = x.run_id AND x.at > r.ended_at))`,
     'x.n',
   ),
   uses: list(

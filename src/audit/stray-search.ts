@@ -1,6 +1,6 @@
 /** Goes through Temporal's executions once, in order of their start, and enters those that no run accounts for. */
 import type { Database } from '../domain/sql.js';
-import { beat, lastBeat } from './beats.js';
+import { beat, lastPlace } from './beats.js';
 import { straySpans } from './reconciler.js';
 import { enterStrays, type Execution } from './strays.js';
 import type { TemporalView } from './temporal-view.js';
@@ -18,7 +18,7 @@ export type StrayTerms = {
 /** Remembers after each span how far it came, so that a search that is cut off goes on from there. */
 export async function searchStrays(database: Database, temporal: TemporalView, terms: StrayTerms): Promise<number> {
   const [clock] = await database.query<{ now: string }>('SELECT clock_timestamp() AS now');
-  const searched = await lastBeat(database, CURSOR);
+  const searched = (await lastPlace(database, CURSOR))?.at ?? null;
   let entered = 0;
   for (const span of straySpans(
     new Date(clock?.now ?? Date.now()),

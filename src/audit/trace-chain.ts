@@ -19,25 +19,41 @@ const ROOM = TAG.length + 32 + 16;
 const NAMES = /,"id":"[A-Za-z0-9._:/-]{1,128}","kind":"[a-z]+\.[a-z_]+"\}$/y;
 const CLOSING = '"kind":"run.closing"}';
 
+/** How far a chain was followed; what comes next must follow from it. */
+export type ChainPlace = { readonly length: number; readonly hash: string; readonly closed: boolean };
+export type ChainStep =
+  | { readonly ok: true; readonly place: ChainPlace }
+  | { readonly ok: false; readonly seq: number; readonly problem: string };
+
 /** @param root hexadecimal digest of the contract @param sha256 a faster one, for those who have it */
 export function followChain(root: string, events: readonly ChainEvent[], sha256: Sha256 = sha256Hex): ChainAnswer {
+  const step = followOn(chainStart(root), events, sha256);
+  return step.ok ? { ok: true, length: step.place.length, hash: step.place.hash } : step;
+}
+
+export const chainStart = (root: string): ChainPlace => ({ length: 0, hash: root, closed: false });
+
+/** The next events of a chain, for who does not have all of them at once. */
+export function followOn(from: ChainPlace, events: readonly ChainEvent[], sha256: Sha256 = sha256Hex): ChainStep {
   const hashOf = eventHasher(sha256);
-  let hash = root;
-  let closed = false;
-  for (let seq = 1; seq <= events.length; seq += 1) {
-    const event = events[seq - 1];
-    if (event?.seq !== seq) return { ok: false, seq, problem: `event ${seq} is not there` };
+  let { hash, closed } = from;
+  let seq = from.length;
+  for (const event of events) {
+    seq += 1;
+    if (event.seq !== seq) return { ok: false, seq, problem: `event ${seq} is not there` };
     const micros = microsOf(event.at);
     if (micros === null) return { ok: false, seq, problem: `event ${seq} has no time` };
     const follows = hashOf(hash, seq, micros, event.bytes);
     if (follows !== event.hash) return { ok: false, seq, problem: `event ${seq} is not what its hash says` };
     if (!isNamed(event.bytes)) return { ok: false, seq, problem: `event ${seq} does not say what it is` };
     if (closed) return { ok: false, seq, problem: `event ${seq} follows the end of the trace` };
-    closed = event.bytes.endsWith(CLOSING);
+    closed = isClosing(event.bytes);
     hash = follows;
   }
-  return { ok: true, length: events.length, hash };
+  return { ok: true, place: { length: seq, hash, closed } };
 }
+
+export const isClosing = (bytes: string): boolean => bytes.endsWith(CLOSING);
 
 export const chainRoot = (contract: string): string => contractDigest(contract);
 

@@ -3,6 +3,7 @@
  * among the strays, with a due time, and judged NO_CONTRACT. The youngest are looked at in every sweep, all others in turn.
  */
 import type { Database } from '../domain/sql.js';
+import { beat } from './beats.js';
 
 const CURSOR = 'uncontracted.cursor';
 const PORTION = 5_000;
@@ -31,11 +32,7 @@ export async function enterUncontracted(database: Database): Promise<number> {
        (SELECT t.run_id::text FROM turn t ORDER BY t.run_id OFFSET $2 - 1) AS last`,
     [CURSOR, PORTION],
   );
-  await database.query(
-    `INSERT INTO audit.beats (name, at, place) VALUES ($1, clock_timestamp(), $2)
-     ON CONFLICT (name) DO UPDATE SET at = excluded.at, place = excluded.place`,
-    // A portion that is not full was the last one: from the beginning again.
-    [CURSOR, found?.last ?? null],
-  );
+  // A portion that is not full was the last one: from the beginning again.
+  await beat(database, CURSOR, null, found?.last ?? null);
   return found?.entered ?? 0;
 }

@@ -84,7 +84,10 @@ function resultDigest(run: string, row: ResultRecord): string {
 const STORY = /,"id":"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(decided|executed)","kind":"[a-z]+\.[a-z_]+"\}$/y;
 
 /** What the trace tells of a step must be what the records say. */
-function brokenStory({ trace }: Bundle, { decisions, results }: Records): Broken | null {
+export function brokenStory(
+  { trace }: Pick<Bundle, 'trace'>,
+  { decisions, results }: Pick<Records, 'decisions' | 'results'>,
+): Broken | null {
   const decided = new Map(decisions.map((one) => [recordKey(one), one]));
   const executed = new Map(results.map((one) => [recordKey(one), one]));
   for (const { seq, bytes } of trace) {

@@ -85,7 +85,7 @@ async function verifyParsed(
 
 const broken = (found: Broken): Verification => ({ result: 'broken', broken: found });
 
-function brokenContract({ contract, run }: Bundle, receipt: Receipt): Broken | null {
+export function brokenContract({ contract, run }: Bundle, receipt: Receipt): Broken | null {
   if (run !== receipt.run) return { what: 'receipt', detail: 'it is of another run' };
   if (contract === null || receipt.contract === null)
     return contract === null && receipt.contract === null
@@ -122,7 +122,7 @@ function brokenTrace({ contract, trace }: Bundle, receipt: Receipt, sha256?: Sha
     : { what: 'trace', detail: "its head is not the receipt's" };
 }
 
-function brokenContents(bundle: Bundle, receipt: Receipt): Broken | null {
+export function brokenContents(bundle: Bundle, receipt: Receipt): Broken | null {
   const opened = openRecords(bundle, receipt);
   if (!opened.ok) return opened.broken;
   const { records } = opened;

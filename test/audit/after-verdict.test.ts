@@ -1,4 +1,7 @@
-/** After the verdict rows are still evidence: `rok verify RUN` holds the live ones against the receipt, and judges them again. */
+/**
+ * After the verdict rows are still evidence: `rok verify RUN` holds the live ones against the receipt, and judges them again;
+ * who asks for something when a run has ended adds nothing to it. What the rolling sample does of it: sample.test.ts.
+ */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import type { JWK } from 'jose';
@@ -45,6 +48,16 @@ it('untouched it verifies, with its tenant and agent, and comes to the same verd
   const said = await verify(run, '--rejudge');
   expect(said.out).toContain(`of ${run}, agent desk of tenant acme, verdict COMPLETE, revision 1`);
   expect(said).toMatchObject({ code: 0 });
+});
+
+it('what is refused after the end is none of its evidence, and nobody can break a receipt by asking', async () => {
+  const run = await signed();
+  await logins.decide.query(
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, reason)
+     VALUES ($1, 'late', 'kill', 'mallory', '{}', 'none', false, 'the run has ended')`,
+    [uuidOf(run)],
+  );
+  expect(await verify(run)).toMatchObject({ code: 0 });
 });
 
 describe('changed by a superuser whom no trigger stops', () => {

@@ -117,10 +117,11 @@ describe('append-only', () => {
     'receipts',
     'approval_checks',
     'trace_checks',
+    'altered',
     'orphans',
   ];
   it.each(evidence)('audit.%s refuses UPDATE, DELETE and TRUNCATE, of a superuser too', async (table) => {
-    const facts = aRun({ forged: ['u'], brokenSeqs: [1] });
+    const facts = aRun({ forged: ['u'], brokenSeqs: [1], altered: true });
     await plant(stack.admin, [facts]);
     await judgeDue(logins.audit);
     await logins.decide.query(`SELECT audit.amend($1, 1, 1, 1, 'hold_opened', now(), now() + interval '1 minute')`, [

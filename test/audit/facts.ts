@@ -83,6 +83,8 @@ export type RunFacts = {
   readonly forged: readonly string[];
   readonly refused: readonly string[];
   readonly brokenSeqs: readonly number[];
+  /** Whether the sample found that its rows are not what the receipt covers. */
+  readonly altered: boolean;
 };
 
 /** How long after planting every planted contract ends whatever anyone says. */
@@ -233,6 +235,7 @@ const PLAIN: Omit<RunFacts, 'run' | 'story' | 'trace' | 'answer'> = {
   forged: [],
   refused: [],
   brokenSeqs: [],
+  altered: false,
   holds: [],
   start: null,
 };

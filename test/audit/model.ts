@@ -104,6 +104,7 @@ function rule(facts: RunFacts, base: Date): ModelVerdict | null {
   judgeStory(facts, find);
   judgeHolds(facts, find);
   judgeTrace(facts, finalMs !== null, find);
+  if (facts.altered) find('ALTERED', true, 'hold 1', 'it is not there');
   for (const id of facts.forged) find('FORGED_APPROVAL', true, id, 'forged');
   for (const id of facts.refused) find('REFUSED_HISTORY', false, `${id}${facts.run}`, 'not_this_history');
 

@@ -77,6 +77,12 @@ async function plantContracts(sql: Sql, all: readonly RunFacts[]): Promise<void>
      FROM jsonb_to_recordset($1) AS x (run uuid, seq bigint)`,
     all.flatMap(({ run, brokenSeqs }) => brokenSeqs.map((seq) => ({ run, seq }))),
   );
+  await rows(
+    sql,
+    `INSERT INTO audit.altered (run_id, revision, what, detail)
+     SELECT run, 1, 'hold 1', 'it is not there' FROM jsonb_to_recordset($1) AS x (run uuid)`,
+    all.filter((one) => one.altered).map(({ run }) => ({ run })),
+  );
 }
 
 /** By the function that every amendment goes through; to be judged at once all the same. */

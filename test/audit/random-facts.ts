@@ -224,6 +224,7 @@ export const randomFacts: fc.Arbitrary<RunFacts> = fc
         forged: mostly<readonly string[]>([], fc.constant(['u-1', 'u-2'])),
         refused: mostly<readonly string[]>([], fc.constant(['other-'])),
         brokenSeqs: mostly<readonly number[]>([], fc.constant([2])),
+        altered: mostly(false, fc.constant(true)),
       })
       .map((facts) => ({ ...facts, tries: [...facts.tries, ...triesAfter(facts.holds)] }))
       .chain((facts) =>

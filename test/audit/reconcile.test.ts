@@ -38,7 +38,7 @@ beforeAll(async () => {
     log: quiet,
     temporal: temporalViewOf(client),
     strays: { settledMs: 0, graceMs: 0 },
-    sample: 3,
+    sample: { runs: 3, events: 1_000 },
   });
 });
 afterAll(async () => {

@@ -61,6 +61,7 @@ const MUTANTS: readonly Mutant[] = [
   },
   { file: EXECUTION, from: 'NOT k.ok', to: 'k.ok' },
   { file: TRACE, from: 'e.last_seq <> h.length', to: 'false' },
+  { file: TRACE, from: "'ALTERED', true", to: "'ALTERED', false" },
   { file: TRACE, from: 'AND l.seq = h.length), c.digest)', to: 'AND l.seq = h.length), h.hash)' },
   { file: TRACE, from: "a.status = 'done') IS NOT NULL", to: "a.status = 'done') IS NULL" },
   { file: RULING, from: 'c.finalize_due >= p_now AS pending', to: 'true AS pending' },

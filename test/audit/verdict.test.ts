@@ -263,6 +263,9 @@ describe('TRACE_BROKEN', () => {
       incomplete(found('TRACE_BROKEN', 'event 2', 'does not follow')),
     );
   });
+  it('a row that a sample found changed', async () => {
+    expect(await judge(aRun({ altered: true }))).toEqual(incomplete(found('ALTERED', 'hold 1', 'it is not there')));
+  });
   it('the head of a run that is not final need not be closed', async () => {
     const open = aFailedRun({
       finalizeDueMs: -1_000,

@@ -70,6 +70,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
   rok_observe: {},
   rok_audit: {
     'audit.acks': 'SELECT',
+    'audit.altered': 'SELECT INSERT(but found_at)',
     'audit.amendments': 'SELECT',
     'audit.approval_checks': 'SELECT INSERT(but checked_at)',
     'audit.beats': 'SELECT INSERT UPDATE',
@@ -93,6 +94,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'audit.v_content_drift': 'SELECT',
     'audit.v_contracts': 'SELECT',
     'audit.v_expectations': 'SELECT',
+    'audit.v_keys': 'SELECT',
     'audit.v_orphans': 'SELECT',
     'audit.v_receipts': 'SELECT',
     'audit.v_strays': 'SELECT',
@@ -220,6 +222,7 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
 /** Evidence: written once, and not emptied by its owner either. */
 export const evidenceTables: readonly string[] = [
   'audit.acks',
+  'audit.altered',
   'audit.amendments',
   'audit.approval_checks',
   'audit.expectations',
