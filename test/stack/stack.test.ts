@@ -1,13 +1,15 @@
 import { expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
+import { ScheduleNotFoundError } from '@temporalio/client';
 import { openDatabase } from '../../src/platform/database.js';
 import { logins } from '../../src/platform/login.js';
+import { assertReconcileSchedule, RECONCILE_SCHEDULE } from '../../src/platform/schedule.js';
 import { connectTemporal, temporalSettings } from '../../src/platform/temporal.js';
 import { keptBundle } from './bundles.mjs';
 import { temporaryFolder } from './servers.js';
 import { createOwnStack, createStack } from './stack.js';
 
-it('given two stacks, each has a database and a namespace of its own, and every login enters by its password', async () => {
+it('given two stacks, each has a database and a namespace of its own, every login enters by its password, and what is dropped leaves nothing at work', async () => {
   const [one, other] = await Promise.all([createStack(), createStack()]);
   await one.admin.query('CREATE SCHEMA mine');
   expect(await other.admin.query("SELECT to_regnamespace('mine')::text AS mine")).toEqual([{ mine: null }]);
@@ -18,7 +20,15 @@ it('given two stacks, each has a database and a namespace of its own, and every 
     await database.close();
   }
   const database = one.database;
+  const temporal = await connectTemporal(
+    temporalSettings({ TEMPORAL_ADDRESS: one.temporalAddress, TEMPORAL_NAMESPACE: one.namespace }),
+  );
+  await assertReconcileSchedule(temporal.client, { everyMs: 60_000 });
   await one.drop();
+  await expect(temporal.client.schedule.getHandle(RECONCILE_SCHEDULE).describe()).rejects.toThrow(
+    ScheduleNotFoundError,
+  );
+  await temporal.close();
   expect(await other.admin.query('SELECT 1 FROM pg_database WHERE datname = $1', [database])).toEqual([]);
   await other.drop();
 });

@@ -5,9 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Connection, isGrpcServiceError } from '@temporalio/client';
 import type { OpenDatabase } from '../../src/platform/database.js';
 import type { LocalPostgres } from '../../src/platform/local/postgres.js';
 import type { LocalTemporal } from '../../src/platform/local/temporal-server.js';
+import { RECONCILE_SCHEDULE } from '../../src/platform/schedule.js';
 import { copyDatabase, dropDatabase, loginUrls, migrateForTests, openAdmin, withDatabase } from './databases.js';
 import type { LoginUrls } from './databases.js';
 import { temporaryFolder, testPasswords, testPostgres, testTemporal } from './servers.js';
@@ -41,7 +43,7 @@ export async function createStack(): Promise<Stack> {
     namespace,
     async drop() {
       await admin.close();
-      await dropDatabase(shared.adminUrl, database);
+      await Promise.all([dropDatabase(shared.adminUrl, database), endSchedule(shared.temporalAddress, namespace)]);
     },
   };
 }
@@ -55,6 +57,21 @@ async function takeNamespace({ folder, namespaces }: StackFile): Promise<string>
     return namespace;
   }
   throw new Error(`all ${namespaces.length} namespaces are taken: make more in test/stack/shared-servers.ts`);
+}
+
+/** Of gRPC. */
+const NOT_FOUND = 5;
+
+/** What an audit worker left there would start a workflow every second, for nobody, until the last test of all has run. */
+async function endSchedule(address: string, namespace: string): Promise<void> {
+  const connection = Connection.lazy({ address });
+  try {
+    await connection.workflowService.deleteSchedule({ namespace, scheduleId: RECONCILE_SCHEDULE, identity: 'tests' });
+  } catch (error) {
+    if (!isGrpcServiceError(error) || error.code !== NOT_FOUND) throw error;
+  } finally {
+    await connection.close();
+  }
 }
 
 export interface OwnStackOptions {
@@ -113,6 +130,7 @@ export async function createOwnStack(options: OwnStackOptions = {}): Promise<Own
     },
     async drop() {
       await admin.close();
+      if (shared !== undefined) await endSchedule(temporalAddress, namespace);
       await Promise.all([postgres.stop(), temporal?.stop()]);
       await rm(folder, { recursive: true, force: true });
     },
