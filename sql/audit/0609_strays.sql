@@ -20,6 +20,28 @@ GRANT SELECT, INSERT ON audit.strays TO rok_audit;
 CREATE TRIGGER no_delete BEFORE DELETE ON audit.strays FOR EACH ROW EXECUTE FUNCTION rok.refuse_change();
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON audit.strays FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 
+-- The id of a run is not for the audit worker to give: a run that has a contract is judged by it, and never as a stray. An id
+-- that is no run's is replaced, because it could be that of a run to come.
+CREATE FUNCTION audit.guard_stray() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM audit.contracts c WHERE c.run_id = NEW.run_id) THEN
+    RAISE EXCEPTION 'run % is no stray: it has a contract', NEW.run_id USING ERRCODE = '23514';
+  END IF;
+  -- The owner's hand may write history; a login's strays are still to be judged.
+  IF NOT pg_has_role(session_user, 'rok_audit_owner', 'MEMBER') THEN
+    NEW.settled_at := NULL;
+    NEW.settled_as := NULL;
+    IF NOT EXISTS (SELECT FROM decide.v_runs r WHERE r.run_id = NEW.run_id) THEN
+      NEW.run_id := gen_random_uuid();
+    END IF;
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION audit.guard_stray() IS
+  'Trigger of audit.strays, as owner because it looks at what no login may write; called by nobody.';
+CREATE TRIGGER guard_stray BEFORE INSERT ON audit.strays FOR EACH ROW EXECUTE FUNCTION audit.guard_stray();
+
 CREATE VIEW audit.v_strays AS SELECT * FROM audit.strays;
 GRANT SELECT ON audit.v_strays TO rok_audit, rok_decide, rok_decide_owner, rok_read;
 

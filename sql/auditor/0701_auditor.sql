@@ -1,6 +1,6 @@
 -- What a tenant's auditor may see: every piece of evidence of its own tenant, nothing of another, and no way to change any.
 -- An auditor has a login of its own, named `rok_auditor_…`, made by an administrator as a member of `rok_auditor`:
---   CREATE ROLE rok_auditor_acme LOGIN PASSWORD '…' IN ROLE rok_auditor;
+--   CREATE ROLE rok_auditor_acme LOGIN PASSWORD '…' CONNECTION LIMIT 5 IN ROLE rok_auditor;
 --   INSERT INTO auditor.tenants (login, tenant) VALUES ('rok_auditor_acme', 'acme');
 DO $$
 BEGIN

@@ -78,7 +78,9 @@ BEGIN
              sum(greatest(l.used - l.amount, 0)) AS over
       FROM line l GROUP BY l.account_id) d ON d.account_id = a.account_id
   ), ask AS (
-    SELECT r.*, coalesce(r.asked_output, 0) AS asked
+    -- Whether a cap holds is no word of the asker's: only a contract of OBSERVE_ONLY lets it be passed.
+    SELECT r.*, coalesce(r.asked_output, 0) AS asked, r.enforced IS NOT FALSE OR (SELECT c.profile FROM audit.v_contracts c
+      WHERE c.run_id = p_run) IS DISTINCT FROM 'OBSERVE_ONLY' AS holds
     FROM jsonb_to_record(p_reserve) AS r(step integer, attempt integer, turn integer, action_digest text,
       not_after timestamptz, enforced boolean, price_key text, base_micros bigint, per_token_num numeric,
       per_token_den numeric, input_tokens bigint, asked_output bigint, floor bigint)
@@ -87,8 +89,8 @@ BEGIN
     -- The tightest account says how much output is granted; less than the floor is not worth having. `over` counts: what was
     -- taken above the cap is not there for anybody else. Not enforced: the full bound is recorded, and what does not fit goes
     -- to `over` when it settles.
-    SELECT k.*, g.found, NOT k.enforced OR g.found = '[]' AS ok,
-      CASE WHEN k.enforced THEN least(k.asked, g.least_afford) ELSE k.asked END AS output
+    SELECT k.*, g.found, NOT k.holds OR g.found = '[]' AS ok,
+      CASE WHEN k.holds THEN least(k.asked, g.least_afford) ELSE k.asked END AS output
     FROM ask k CROSS JOIN LATERAL (
       SELECT min(b.afford) AS least_afford,
         coalesce(jsonb_agg(jsonb_build_object('scope', b.scope, 'subject', b.subject, 'unit', b.unit, 'window', b.time_window,
@@ -108,7 +110,7 @@ BEGIN
       a.warned_at IS NULL AND a.cap > 0 AND (a.spent::numeric + a.reserved + a.over + n.amount) * 5 >= a.cap::numeric * 4 AS warns
     FROM bound b CROSS JOIN now a
     CROSS JOIN LATERAL (SELECT CASE a.unit WHEN 'usd_micros' THEN b.micros WHEN 'tokens' THEN b.tokens ELSE 1 END AS whole) w
-    CROSS JOIN LATERAL (SELECT CASE WHEN b.enforced THEN w.whole
+    CROSS JOIN LATERAL (SELECT CASE WHEN b.holds THEN w.whole
       ELSE greatest(0, least(w.whole, a.cap - a.spent - a.reserved)) END AS amount) n
     WHERE a.account_id = ANY (mine)
   ), made AS (

@@ -35,9 +35,10 @@ export function temporalViewOf(client: Client): TemporalView {
         yield { workflowId, temporalRunId: runId, status: status.name };
     },
     async *executions({ after, until }) {
-      const query = `${OUGHT_TO_OPEN} AND StartTime > '${after.toISOString()}' AND StartTime <= '${until.toISOString()}'`;
-      for await (const { workflowId, runId, startTime } of client.workflow.list({ query }))
-        yield { workflowId, temporalRunId: runId, startedAt: startTime };
+      // By when it is to begin: what was started with a delay, or by a cron schedule, is not late before that.
+      const query = `${OUGHT_TO_OPEN} AND ExecutionTime > '${after.toISOString()}' AND ExecutionTime <= '${until.toISOString()}'`;
+      for await (const { workflowId, runId, startTime, executionTime } of client.workflow.list({ query }))
+        yield { workflowId, temporalRunId: runId, startedAt: executionTime ?? startTime };
     },
   };
 }

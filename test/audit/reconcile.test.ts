@@ -166,17 +166,24 @@ describe('strays', () => {
 });
 
 describe('executions on the queue of the control worker', () => {
-  it('count whatever their type is, unless they are one of ROK’s own that open no run', async () => {
+  it('count whatever their type is, unless they are one of ROK’s own that open no run, or are to begin later', async () => {
     expect(Object.keys(await import('../../src/workflows/index.js')).sort()).toEqual(
       [...WITHOUT_RUN, GOVERNED_RUN].sort(),
     );
-    const put = (type: string) =>
-      client.workflow.start(type, { taskQueue: CONTROL_QUEUES[0], workflowId: `rok/acme/${newRun()}`, args: [] });
+    const put = (type: string, startDelay = 0) =>
+      client.workflow.start(type, {
+        taskQueue: CONTROL_QUEUES[0],
+        workflowId: `rok/acme/${newRun()}`,
+        args: [],
+        ...(startDelay === 0 ? {} : { startDelay }),
+      });
     const [own, governed, ...others] = await Promise.all(['refundDesk', GOVERNED_RUN, ...WITHOUT_RUN].map(put));
+    // It has not begun, so it cannot have opened a run.
+    const delayed = await put('delayed', 3_600_000);
     // The last to come: when it is seen, all are.
-    await Promise.all(others.map((one) => one.describe()));
+    await Promise.all([...others, delayed].map((one) => one.describe()));
     const last = await put('lastOfAll');
-    const all = [own, governed, ...others, last];
+    const all = [own, governed, ...others, delayed, last];
     const entered = async () =>
       (
         await stack.admin.query<{ workflow_id: string }>(

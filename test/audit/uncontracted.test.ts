@@ -52,3 +52,18 @@ it('it is found when its turn comes, whatever its id', async () => {
   });
   expect(await enterUncontracted(audit)).toBe(1);
 });
+
+it('the audit login makes no stray of a run that has a contract, nor of one to come, and settles none by hand', async () => {
+  const [promised, toCome] = [aRun(), aRun()];
+  await plant(stack.admin, [promised]);
+  const enter = (run: string) =>
+    audit.query(
+      `INSERT INTO audit.strays (workflow_id, temporal_run_id, run_id, started_at, due_at, settled_at, settled_as)
+       VALUES ('made-up', 'x', $1, now(), now(), now(), 'opened') RETURNING run_id = $1 AS taken, settled_as`,
+      [run],
+    );
+  await expect(enter(promised.run)).rejects.toMatchObject({ code: '23514' });
+  expect(await enter(toCome.run)).toEqual([{ taken: false, settled_as: null }]);
+  await judgeStrays(audit);
+  expect(await verdictsOf(stack.admin, [promised.run, toCome.run])).toEqual([null, null]);
+});

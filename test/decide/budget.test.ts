@@ -215,7 +215,8 @@ describe('what a provider took above its grant', () => {
 describe('an OBSERVE_ONLY run beside an enforced one on a tenant account', () => {
   it('is never refused or shortened, and takes what the enforced one may not take any more', async () => {
     const tenant = tenantOf();
-    const [observed, strict] = [await openRun(rig.decide, tenant), await openRun(rig.decide, tenant)];
+    const observed = await openRun(rig.decide, tenant, {}, 'OBSERVE_ONLY');
+    const strict = await openRun(rig.decide, tenant);
     await budget(rig.decide, 'tenant', tenant, 1_000);
     expect(await reserve(rig.decide, strict, 1, { micros: 300 })).toMatchObject({ ok: true });
     const open = { enforced: false, askedOutput: 900, perToken: ['1', '1'] } as const;

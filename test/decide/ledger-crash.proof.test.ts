@@ -66,7 +66,8 @@ it(`agrees with the model in some order of what happened at once, ${numRuns} sto
   await fc.assert(
     fc.asyncProperty(story, async ({ batches, ...caps }) => {
       const tenant = `t-${randomUUID()}`;
-      const runs = [await openRun(rig.decide, tenant), await openRun(rig.decide, tenant)];
+      const observed = (): Promise<string> => openRun(rig.decide, tenant, {}, 'OBSERVE_ONLY');
+      const runs = [await observed(), await observed()];
       for (const id of runs) await budget(rig.decide, 'run', id, caps.run);
       await budget(rig.decide, 'tenant', tenant, caps.tenant);
       await budget(rig.decide, 'tenant', tenant, caps.calls, 'calls');

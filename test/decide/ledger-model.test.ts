@@ -56,7 +56,8 @@ it('agrees with the model at every act, and journal and balances agree with each
   await fc.assert(
     fc.asyncProperty(caps, fc.array(act, { minLength: 5, maxLength: 30 }), async (cap, acts) => {
       const tenant = `t-${randomUUID()}`;
-      const runs = [await openRun(rig.decide, tenant), await openRun(rig.decide, tenant)];
+      const observed = (): Promise<string> => openRun(rig.decide, tenant, {}, 'OBSERVE_ONLY');
+      const runs = [await observed(), await observed()];
       const ofRun = runs.map(() => account(cap.run));
       const money = account(cap.tenant);
       const calls = account(cap.calls);

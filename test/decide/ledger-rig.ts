@@ -35,14 +35,15 @@ export async function openRun(
   decide: Sql,
   tenant = 'acme',
   labels: Readonly<Record<string, string>> = {},
+  profile: 'STANDARD' | 'OBSERVE_ONLY' = 'STANDARD',
 ): Promise<string> {
   const run = randomUUID();
-  await decide.query(`SELECT audit.declare($1, $2, 'clerk', 'STANDARD', NULL)`, [run, tenant]);
+  await decide.query(`SELECT audit.declare($1, $2, 'clerk', $3, NULL)`, [run, tenant, profile]);
   await decide.query(
     `INSERT INTO decide.runs (run_id, tenant, agent, workflow_id, temporal_run_id, phase, profile, spec_digest, actor, limits,
       labels, contract_digest, run_deadline)
-    VALUES ($1::uuid, $2, 'clerk', $1::uuid::text, 'first', 'CREATED', 'STANDARD', 's', '{}', '{}', $3, 'c', now() + interval '1 hour')`,
-    [run, tenant, JSON.stringify(labels)],
+    VALUES ($1::uuid, $2, 'clerk', $1::uuid::text, 'first', 'CREATED', $4, 's', '{}', '{}', $3, 'c', now() + interval '1 hour')`,
+    [run, tenant, JSON.stringify(labels), profile],
   );
   for (const phase of ['AUTHORIZED', 'EXECUTING'])
     await decide.query('UPDATE decide.runs SET phase = $2 WHERE run_id = $1', [run, phase]);

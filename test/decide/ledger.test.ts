@@ -26,8 +26,8 @@ const balance = (spent: number, reserved: number, over = 0) => ({
   over: BigInt(over),
 });
 
-async function cappedRun(cap: number | string): Promise<string> {
-  const run = await openRun(rig.decide, `t-${randomUUID()}`);
+async function cappedRun(cap: number | string, profile?: 'OBSERVE_ONLY'): Promise<string> {
+  const run = await openRun(rig.decide, `t-${randomUUID()}`, {}, profile);
   await budget(rig.decide, 'run', run, cap);
   return run;
 }
@@ -168,7 +168,7 @@ describe('a settlement', () => {
   });
 
   it('of a run that is only observed keeps the account within its cap and the rest in `over`', async () => {
-    const run = await cappedRun(10);
+    const run = await cappedRun(10, 'OBSERVE_ONLY');
     expect(await reserve(rig.decide, run, 1, { micros: 100, enforced: false })).toMatchObject({
       ok: true,
       micros: '100',
@@ -179,5 +179,15 @@ describe('a settlement', () => {
     await settle(rig.decide, run, 1, 'settled', 100);
     expect(await balances(rig.decide, run)).toEqual({ 'run/usd_micros': balance(10, 0, 90) });
     expect(await drift(rig.decide)).toEqual([]);
+  });
+
+  it('of any other run is held to its cap, whatever the asker says of it', async () => {
+    const run = await cappedRun(10);
+    for (const [step, enforced] of [false, null].entries())
+      expect(await reserve(rig.decide, run, step, { micros: 11, enforced: enforced as boolean })).toMatchObject({
+        ok: false,
+        breaches: [{ scope: 'run' }],
+      });
+    expect(await balances(rig.decide, run)).toEqual({ 'run/usd_micros': balance(0, 0) });
   });
 });

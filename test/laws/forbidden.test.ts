@@ -55,6 +55,14 @@ const ackBy = (domain: string): string =>
 const settle = `SELECT decide.settle_and_reserve(:run, '[]', NULL)`;
 const redeemIt = `SELECT decide.redeem(:run, 2, 1, '${actionOf(2)}', gen_random_uuid())`;
 const judge = 'SELECT audit.judge(NULL, 10)';
+/** What PostgreSQL gives to everybody, and all logins of a server share. */
+const sharedByAll = [
+  `SELECT pg_advisory_lock(hashtext('decide.budgets'))`,
+  `SELECT pg_try_advisory_lock_shared(1, 1)`,
+  `SELECT lo_create(0)`,
+  `SELECT lo_from_bytea(0, 'x')`,
+  `SELECT pg_logical_emit_message(false, 'a', 'b')`,
+];
 
 const forbidden: Readonly<Record<Login, readonly string[]>> = {
   execute: [
@@ -192,15 +200,17 @@ const forbidden: Readonly<Record<Login, readonly string[]>> = {
 };
 
 describe.each(logins)('the login %s', (login) => {
-  it.each(forbidden[login].map((statement) => [statement.replaceAll(/\s+/g, ' ').slice(0, 100), statement]))(
-    'may not: %s',
-    async (_name, statement) => {
-      const before = await counts();
-      const tried = databases.get(login)?.query(statement.replaceAll(':run', `'${run}'`));
-      await expect(tried).rejects.toMatchObject({ code: '42501' });
-      expect(await counts()).toEqual(before);
-    },
-  );
+  it.each(
+    [...forbidden[login], ...sharedByAll].map((statement) => [
+      statement.replaceAll(/\s+/g, ' ').slice(0, 100),
+      statement,
+    ]),
+  )('may not: %s', async (_name, statement) => {
+    const before = await counts();
+    const tried = databases.get(login)?.query(statement.replaceAll(':run', `'${run}'`));
+    await expect(tried).rejects.toMatchObject({ code: '42501' });
+    expect(await counts()).toEqual(before);
+  });
 
   it('may not become another', async () => {
     for (const other of ['rok_decide_owner', 'rok_audit_owner', 'rok_owner', 'rok_execute', 'rok_decide'])

@@ -23,7 +23,9 @@ describe('the rights of the logins', () => {
     const made = await stack.admin.query(
       `SELECT l.rolname FROM pg_roles l WHERE l.rolname ~ '^rok_(decide|execute|observe|audit|read)$' AND (
         l.rolsuper OR l.rolcreaterole OR l.rolcreatedb OR l.rolbypassrls OR l.rolreplication
-        OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = l.oid)
+        OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = l.oid
+          -- A place to connect is no right on anything.
+          AND (l.rolname, m.roleid::regrole::text) <> ('rok_audit', 'pg_use_reserved_connections'))
         OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = l.oid) OR EXISTS (SELECT FROM pg_proc p WHERE p.proowner = l.oid)
         OR has_database_privilege(l.oid, current_database(), 'CREATE')
         OR has_database_privilege(l.oid, current_database(), 'TEMPORARY')

@@ -77,7 +77,13 @@ async function launch(
   user: SystemUser | undefined,
   port: number,
 ): Promise<ServerProcess> {
-  const settings = { listen_addresses: host, unix_socket_directories: '', ...options.settings };
+  const settings = {
+    listen_addresses: host,
+    unix_socket_directories: '',
+    // For the audit worker (sql/0512_shared_by_all.sql), as many as its pool has.
+    reserved_connections: '10',
+    ...options.settings,
+  };
   return startProcess({
     command: program,
     args: [
