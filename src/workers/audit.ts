@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuditActivities } from '../activities/audit.js';
 import { temporalViewOf } from '../activities/temporal-view.js';
 import { beat } from '../audit/beats.js';
+import { enterDeployment } from '../audit/deployment.js';
 import { runStandingJudge } from '../audit/standing-judge.js';
 import { sweep, type SweepDeps } from '../audit/sweep.js';
 import { assertReconcileSchedule } from '../platform/schedule.js';
@@ -27,10 +28,13 @@ export async function startAudit(setup: WorkerSetup): Promise<RunningWorker> {
   const signer = crashingSigner(await signerOf(setup), crashAt);
   const assertionKeys = await auditsKeysOf(setup);
   const database = await openPool(setup, 'audit', 'audit', 10);
-  await enterSigner(database, signer).catch(async (error: unknown) => {
+  try {
+    await enterSigner(database, signer);
+    await enterDeployment(database, config.profile);
+  } catch (error) {
     await database.close();
     throw error;
-  });
+  }
   const keepHeads = headsKeeper(database, setup);
   const deps: SweepDeps = {
     database,

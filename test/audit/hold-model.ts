@@ -7,13 +7,19 @@ type Find = (code: string, blocking: boolean, subject: string, detail: string) =
 
 const VERBS = { approved: 'approve', rejected: 'reject', resumed: 'resume', raised: 'raise_budget' } as const;
 const STRICTNESS = ['OBSERVE_ONLY', 'STANDARD', 'STRICT'];
+/** What is planted of the deployment: for whoever has no profile of its own. */
+export const DEPLOYMENT_PROFILE = 'STANDARD';
 /** Tenants whose profile is planted; any other has none of its own. */
-export const TENANT_PROFILES: Readonly<Record<string, string>> = { strictly: 'STRICT', normally: 'STANDARD' };
+export const TENANT_PROFILES: Readonly<Record<string, string>> = {
+  strictly: 'STRICT',
+  normally: 'STANDARD',
+  freely: 'OBSERVE_ONLY',
+};
 
 export function judgeHolds(facts: RunFacts, find: Find): void {
   facts.holds.forEach((hold, at) => judgeHold(facts, hold, at, find));
   judgeStart(facts, find);
-  const due = TENANT_PROFILES[facts.tenant] ?? 'OBSERVE_ONLY';
+  const due = TENANT_PROFILES[facts.tenant] ?? DEPLOYMENT_PROFILE;
   if (STRICTNESS.indexOf(facts.profile) < STRICTNESS.indexOf(due))
     find('MISMATCH', true, 'profile', `declared ${facts.profile}, and the tenant is stricter`);
 }

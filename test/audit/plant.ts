@@ -4,7 +4,7 @@
  */
 import type { Database, Sql } from '../../src/domain/sql.js';
 import { plantHolds, REQUESTER } from './hold-facts.js';
-import { TENANT_PROFILES } from './hold-model.js';
+import { DEPLOYMENT_PROFILE, TENANT_PROFILES } from './hold-model.js';
 import { BOUND, contentOf, EXPIRES_MS, type RunFacts } from './facts.js';
 
 const HEX = (digit: string): string => digit.repeat(64);
@@ -54,6 +54,10 @@ async function plantContracts(sql: Sql, all: readonly RunFacts[]): Promise<void>
     `INSERT INTO audit.tenant_profiles (tenant, profile, since) SELECT key, value, '2026-01-01' FROM jsonb_each_text($1)
      ON CONFLICT DO NOTHING`,
     TENANT_PROFILES as unknown as readonly object[],
+  );
+  await sql.query(
+    `INSERT INTO audit.deployment_profiles (profile, since) VALUES ($1, '2026-01-01') ON CONFLICT DO NOTHING`,
+    [DEPLOYMENT_PROFILE],
   );
   await amend(sql, all, false);
   await rows(

@@ -196,7 +196,7 @@ export const randomFacts: fc.Arbitrary<RunFacts> = fc
     return fc
       .record({
         run: fc.constant('').map(() => newRun()),
-        tenant: mostly('acme', fc.constantFrom('globex', 'strictly', 'normally')),
+        tenant: mostly('acme', fc.constantFrom('globex', 'strictly', 'normally', 'freely')),
         profile: fc.constantFrom('STRICT', 'STANDARD', 'OBSERVE_ONLY'),
         finalizeDueMs: fc.constant(dueMs),
         amendments: mostly<readonly AmendmentFact[]>([], amendments),

@@ -130,6 +130,9 @@ describe('the standing judge', () => {
       while ((await beats()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
       const [first] = await beats();
       while ((await beats())[0]?.at === first?.at) await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(await stack.admin.query('SELECT profile FROM audit.deployment_profiles')).toEqual([
+        { profile: 'STANDARD' },
+      ]);
       expect(await metrics.text()).toMatch(/^rok_standing_judge_last_success_timestamp_seconds [1-9]/m);
     } finally {
       await worker.stop();

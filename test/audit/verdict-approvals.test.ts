@@ -1,5 +1,6 @@
 /** Who said that it may be, each planted wrong: holds, starts, profiles, and what an approval was used for. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { enterDeployment } from '../../src/audit/deployment.js';
 import type { OpenDatabase } from '../../src/platform/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, type RunFacts } from './facts.js';
@@ -102,6 +103,8 @@ describe('MISMATCH: a profile weaker than the tenant had', () => {
     ['strictly', 'STANDARD'],
     ['strictly', 'OBSERVE_ONLY'],
     ['normally', 'OBSERVE_ONLY'],
+    // It has none of its own: the deployment's, as the audit itself is configured.
+    ['acme', 'OBSERVE_ONLY'],
   ] as const)('%s: %s', async (tenant, profile) => {
     expect(await judge(aRun({ tenant, profile }))).toEqual(
       found('MISMATCH', 'profile', `declared ${profile}, and the tenant is stricter`),
@@ -110,6 +113,7 @@ describe('MISMATCH: a profile weaker than the tenant had', () => {
   it('as strict or stricter is no finding', async () => {
     expect(await judge(aRun({ tenant: 'normally', profile: 'STRICT' }))).toEqual(COMPLETE);
     expect(await judge(aRun({ tenant: 'normally', profile: 'STANDARD' }))).toEqual(COMPLETE);
+    expect(await judge(aRun({ tenant: 'freely', profile: 'OBSERVE_ONLY' }))).toEqual(COMPLETE);
   });
   it('is held against what was in force when the run was opened, which the audit copied by itself', async () => {
     await stack.admin.query(`INSERT INTO decide.tenants (tenant, profile) VALUES ('changing', 'STRICT')`);
@@ -121,6 +125,32 @@ describe('MISMATCH: a profile weaker than the tenant had', () => {
       await stack.admin.query(`SELECT profile FROM audit.tenant_profiles WHERE tenant = 'changing' ORDER BY since`),
     ).toEqual([{ profile: 'STRICT' }, { profile: 'STANDARD' }, { profile: null }]);
   });
+});
+
+it('what the deployment asks for is the audit’s own configuration, with its history', async () => {
+  await enterDeployment(audit, 'STANDARD');
+  await stack.admin.query(
+    `INSERT INTO audit.deployment_profiles (profile, since) VALUES ('STRICT', '2127-01-01'), ('OBSERVE_ONLY', '2127-01-03')`,
+  );
+  const least = async (tenant: string, at: string): Promise<number> => {
+    const [row] = await stack.admin.query<{ least: number }>('SELECT audit.least_strictness($1, $2) AS least', [
+      tenant,
+      at,
+    ]);
+    return row?.least ?? -1;
+  };
+  const asked = ['2126-12-31', '2127-01-01T00:00:30Z', '2127-01-02', '2127-01-03T00:00:30Z', '2127-01-04'];
+  expect(await Promise.all(asked.map((at) => least('acme', at)))).toEqual([1, 1, 2, 0, 0]);
+  expect(await Promise.all(asked.map((at) => least('normally', at)))).toEqual([1, 1, 1, 1, 1]);
+  await enterDeployment(audit, 'OBSERVE_ONLY');
+  expect(await stack.admin.query('SELECT count(*) FROM audit.deployment_profiles')).toEqual([{ count: 3n }]);
+  await stack.admin.transaction(async (sql) => {
+    await sql.query('SET LOCAL session_replication_role = replica');
+    await sql.query(`DELETE FROM audit.deployment_profiles WHERE since >= '2127-01-01'`);
+  });
+  await expect(
+    audit.query(`INSERT INTO audit.deployment_profiles (profile, since) VALUES ('OBSERVE_ONLY', '2026-01-01')`),
+  ).rejects.toMatchObject({ code: '42501' });
 });
 
 describe('UNWARRANTED: an approval', () => {

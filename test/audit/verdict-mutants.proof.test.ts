@@ -106,6 +106,7 @@ const MUTANTS: readonly Mutant[] = [
   { file: STORY, from: '((n.repaired OR n.refused = 0) AND NOT', to: '(n.repaired AND NOT' },
   { file: STORY, from: 'WHERE h.resolution IS NOT NULL\n', to: "WHERE h.resolution = 'approved'\n" },
   { file: PROFILES, from: "WHEN 'STANDARD' THEN 1", to: "WHEN 'STANDARD' THEN 0" },
+  { file: PROFILES, from: "WHERE d.since <= p_at - interval '1 minute'", to: 'WHERE false' },
   {
     file: APPROVALS,
     from: 'least(count(DISTINCT a.person), count(DISTINCT coalesce(k.person, a.person)))',

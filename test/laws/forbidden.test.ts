@@ -120,6 +120,7 @@ const forbidden: Readonly<Record<Login, readonly string[]>> = {
     `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, at) VALUES (:run, 'u', 'kill', 'a', '{}', 'local', false, 'epoch')`,
     `INSERT INTO decide.refused_histories (workflow_id, temporal_run_id, run_id, code, at) VALUES ('w', 't', :run, 'c', 'epoch')`,
     `INSERT INTO audit.tenant_profiles (tenant, profile) VALUES ('acme', NULL)`,
+    `INSERT INTO audit.deployment_profiles (profile) VALUES ('OBSERVE_ONLY')`,
     `UPDATE decide.runs SET tenant = 'other'`,
     `UPDATE decide.runs SET contract_digest = 'other'`,
     `UPDATE decide.tenants SET profile = 'OBSERVE_ONLY'`,
