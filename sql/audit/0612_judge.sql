@@ -57,26 +57,4 @@ COMMENT ON FUNCTION audit.judge(uuid[], integer) IS
   'Judges what is due among the runs given (NULL: any that is not set aside), a page at most; rok_audit only. Definer, because the audit login may not write verdicts by hand. Answers every run it looked at with the verdict that stands, NULL while PENDING.';
 GRANT EXECUTE ON FUNCTION audit.judge(uuid[], integer) TO rok_audit;
 
--- Facts that arrive in another power's tables after a verdict make the run due again. Looked for from where the last look
--- ended, less what a transaction may take between stamping such a fact and committing it.
-CREATE FUNCTION audit.recall() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = audit, pg_temp AS $$
-DECLARE
-  v_now timestamptz := clock_timestamp();
-  v_since timestamptz;
-  v_recalled bigint;
-BEGIN
-  SELECT b.at - interval '10 minutes' INTO v_since FROM audit.beats b WHERE b.name = 'recall.cursor';
-  UPDATE audit.contracts c SET judge_after = clock_timestamp()
-  FROM decide.v_refused_histories h, audit.v_verdicts v
-  WHERE h.at > coalesce(v_since, '-infinity') AND h.run_id = c.run_id AND v.run_id = c.run_id
-    AND c.judge_after IS NULL AND h.at > v.judged_at
-    AND NOT v.findings @> jsonb_build_array(jsonb_build_object('code', 'REFUSED_HISTORY', 'subject', h.temporal_run_id));
-  GET DIAGNOSTICS v_recalled = ROW_COUNT;
-  INSERT INTO audit.beats (name, at) VALUES ('recall.cursor', v_now) ON CONFLICT (name) DO UPDATE SET at = excluded.at;
-  RETURN v_recalled;
-END $$;
-COMMENT ON FUNCTION audit.recall() IS 'Makes runs due again whose name another history claimed after their verdict; rok_audit only, each sweep.';
-GRANT EXECUTE ON FUNCTION audit.recall() TO rok_audit;
-
 RESET ROLE;

@@ -9,6 +9,7 @@ import { LOCAL, localPerson, signedPerson, type IssuerGroups, type PersonKey } f
 import type { Sql } from '../domain/sql.js';
 import { storable } from '../domain/text.js';
 import { beat } from './beats.js';
+import { isOfRows } from './row-error.js';
 
 /** The audit's own: whose keys, and which issuers are one. */
 export type AssertionKeys = { readonly keys: JWTVerifyGetKey; readonly issuers: IssuerGroups | null };
@@ -43,6 +44,8 @@ export type ApprovalCheck = {
 /** Under which audit.beats keeps the time up to which all acts are checked. */
 const CURSOR = 'approvals.cursor';
 const PAGE = 200;
+/** What one look has of all runs; the next goes on. An end's own look has no more acts than its run. */
+const PAGES = 10;
 const LEEWAY_S = 30;
 const LIFETIME_S = 300;
 
@@ -55,11 +58,11 @@ export type ApprovalsChecked = {
 /**
  * Checks what is not checked yet: of one run, or of all. Without a key set what carries an assertion is left for later and
  * counted: that the audit cannot check is its own fault, and no finding about a run. What its keys do not know yet is kept
- * apart and tried again, so that it stands before nothing else.
+ * apart and tried again, so that it stands before nothing else; and so is what could not be checked or written down.
  */
 export async function checkApprovals(sql: Sql, keys: AssertionKeys | null, run?: RunId): Promise<ApprovalsChecked> {
   let checked = 0;
-  for (;;) {
+  for (let page = 0; run !== undefined || page < PAGES; page += 1) {
     const acts = await (run === undefined
       ? uncheckedActs(sql, keys !== null)
       : uncheckedOfRun(sql, run, keys !== null));
@@ -75,18 +78,38 @@ export async function checkApprovals(sql: Sql, keys: AssertionKeys | null, run?:
 /** @returns how many there is an answer for */
 async function checkAll(sql: Sql, acts: readonly RecordedAct[], keys: AssertionKeys | null): Promise<number> {
   if (acts.length === 0) return 0;
-  const checks = await Promise.all(acts.map((act) => checkApproval(act, keys)));
+  const checks = await Promise.all(acts.map((act) => checkApproval(act, keys).catch(notChecked)));
   const rows = acts.flatMap(({ runUuid, updateId, tenant }, at) => {
     const check = checks[at] ?? null;
     return check === null ? [] : [{ run_id: runUuid, update_id: updateId, tenant, ...check }];
   });
   const answered = rows.filter((row) => !('later' in row));
-  await storeChecks(sql, answered);
-  await leave(
-    sql,
-    rows.filter((row) => 'later' in row),
-  );
-  return answered.length;
+  const failed = await storeApart(sql, answered);
+  await leave(sql, [...rows.filter((row) => 'later' in row), ...failed]);
+  return answered.length - failed.length;
+}
+
+const notChecked = (error: unknown): Later => ({
+  later: storable(`it could not be checked: ${error instanceof Error ? error.message : String(error)}`, 500),
+});
+
+type Keyed = { readonly run_id: string; readonly update_id: string };
+
+/** All at once; where that fails, each by itself. @returns those that fail alone @throws where it is not one of them that fails */
+async function storeApart(sql: Sql, rows: readonly Keyed[]): Promise<readonly (Keyed & Later)[]> {
+  try {
+    await storeChecks(sql, rows);
+    return [];
+  } catch (error) {
+    if (!isOfRows(error)) throw error;
+  }
+  const failed: (Keyed & Later)[] = [];
+  for (const row of rows)
+    await storeChecks(sql, [row]).catch((error: unknown) => {
+      if (!isOfRows(error)) throw error;
+      failed.push({ ...row, ...notChecked(error) });
+    });
+  return failed;
 }
 
 async function storeChecks(sql: Sql, rows: readonly object[]): Promise<void> {

@@ -6,6 +6,7 @@
 import { uuidOf, type RunId } from '../domain/ids.js';
 import type { Database, Sql } from '../domain/sql.js';
 import { NO_RECEIPT, receiptHash, receiptText } from './receipt.js';
+import { isOfRows } from './row-error.js';
 import type { Signer } from './signer.js';
 import { firstWaiting, readUnsigned, type NotBorneOut, type Unsigned, type Wanted } from './unsigned.js';
 
@@ -67,12 +68,6 @@ async function* signChain(
       limit = run === null ? 1 : BATCH;
     }
   }
-}
-
-/** Not of the connection, the disk or the moment: trying the whole batch again would fail again. */
-function isOfRows(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^(?!08|25|40|53|55|57P)[0-9A-Z]{5}$/.test(code);
 }
 
 /** The chain that a run's receipts are in; `-` for a run without a contract. */

@@ -96,6 +96,39 @@ describe('a verdict', () => {
       'REFUSED_HISTORY',
     ]);
   });
+  it('is recalled in portions, and a run that somebody has locked holds up no other', async () => {
+    const runs = Array.from({ length: 7 }, () => aRun());
+    await plant(stack.admin, runs);
+    await judgeDue(logins.audit);
+    await logins.audit.query('SELECT audit.recall()');
+    for (const { run } of runs)
+      await stack.admin.query(
+        `INSERT INTO decide.refused_histories (workflow_id, temporal_run_id, run_id, code) VALUES ('rok/x', $1, $2, 'not_this_history')`,
+        [newRun(), run],
+      );
+    const due = async (): Promise<number> =>
+      (
+        await stack.admin.query(
+          'SELECT FROM audit.contracts WHERE run_id = ANY ($1::uuid[]) AND judge_after IS NOT NULL',
+          [runs.map(({ run }) => run)],
+        )
+      ).length;
+    const recall = () => logins.audit.query('SELECT audit.recall(3)');
+    await stack.admin.transaction(async (sql) => {
+      await sql.query('SELECT FROM audit.contracts WHERE run_id = $1 FOR UPDATE', [runs[0]?.run]);
+      // Before these there may be some of other tests.
+      for (let portions = 0; portions < 10 && (await due()) < 3; portions += 1) {
+        const before = await due();
+        await recall();
+        expect((await due()) - before).toBeLessThanOrEqual(3);
+      }
+      for (let portions = 0; portions < 10; portions += 1) await recall();
+      expect(await due()).toBe(6);
+    });
+    // The next look begins where it was.
+    for (let portions = 0; portions < 10; portions += 1) await recall();
+    expect(await due()).toBe(7);
+  });
   it('cannot be improved, skipped or written by hand', async () => {
     const facts = aRun({ acks: [TRACE_ACK, INCIDENT_ACK, FINAL_ACK] });
     await plant(stack.admin, [facts]);

@@ -232,3 +232,60 @@ it('looks up what is unchecked by index, however many acts there ever were', asy
   );
   expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain('acts_allowed');
 });
+
+it('what cannot be checked or written down stands in front of nobody, and is tried again', async () => {
+  const facts = aRun();
+  await plant(stack.admin, [facts]);
+  const insert = `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, token_id, assertion, action_digest, allowed, person)
+    VALUES ($1, $2, 'approve', $3, '{approver:finance}', $4, $5, $6, $7, true, ${SOMEBODY})`;
+  await stack.admin.query(insert, [
+    facts.run,
+    'a',
+    'bob',
+    'https://issuer',
+    'j-a',
+    await assertion({}, stranger),
+    ACTION,
+  ]);
+  await stack.admin.query(insert, [facts.run, 'b', 'local:ann', 'local', null, null, ACTION]);
+  await stack.admin.query(insert, [facts.run, 'c', 'local:zoe', 'local', null, null, ACTION]);
+  const gone: AssertionKeys = { keys: () => Promise.reject(new Error('the issuer does not answer')), issuers: null };
+  await stack.admin.query(
+    `ALTER TABLE audit.approval_checks ADD CONSTRAINT planted CHECK (NOT (run_id = '${facts.run}' AND update_id = 'b'))`,
+  );
+  const left = () =>
+    stack.admin.query('SELECT update_id, why FROM audit.unchecked_approvals WHERE run_id = $1 ORDER BY 1', [facts.run]);
+  const checked = async () =>
+    (
+      await stack.admin.query<{ update_id: string }>(
+        'SELECT update_id FROM audit.approval_checks WHERE run_id = $1 ORDER BY 1',
+        [facts.run],
+      )
+    ).map((one) => one.update_id);
+  try {
+    expect((await checkApprovals(audit, gone)).checked).toBe(1);
+    expect(await checked()).toEqual(['c']);
+    expect(await left()).toEqual([
+      { update_id: 'a', why: 'it could not be checked: the issuer does not answer' },
+      { update_id: 'b', why: expect.stringMatching(/^it could not be checked: .*planted/) },
+    ]);
+  } finally {
+    await stack.admin.query('ALTER TABLE audit.approval_checks DROP CONSTRAINT planted');
+  }
+  await stack.admin.query(`UPDATE audit.unchecked_approvals SET again_at = '-infinity' WHERE run_id = $1`, [facts.run]);
+  await checkApprovals(audit, keys);
+  expect(await checked()).toEqual(['a', 'b', 'c']);
+  expect(await left()).toEqual([]);
+});
+
+it('a look at all runs has a bound, and the next goes on', async () => {
+  const facts = aRun();
+  await plant(stack.admin, [facts]);
+  await stack.admin.query(
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, person)
+     SELECT $1, 'many-' || n, 'pause', 'local:ann', '{operator}', 'local', true, ${SOMEBODY} FROM generate_series(1, 2100) n`,
+    [facts.run],
+  );
+  expect((await checkApprovals(audit, keys)).checked).toBe(2000);
+  expect((await checkApprovals(audit, keys)).checked).toBe(100);
+});
