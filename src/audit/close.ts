@@ -28,7 +28,10 @@ export async function closeRun(
     // The usual way: what this look wrote, it signed.
     if (signed !== undefined && judged.some((one) => one.written && one.revision === signed.verdict.revision))
       return answerOf(signed);
-    if (judged.length > 0 || !(await isDue(database, run))) break;
+    if (judged.length === 0 && (await isDue(database, run))) continue;
+    const answer = await readClose(database, run);
+    // Ruled on by another since this look began, and not signed yet: whoever looks next signs it.
+    if (judged.length > 0 || answer.status === null || answer.receipt !== null) return answer;
   }
   return readClose(database, run);
 }

@@ -42,6 +42,32 @@ it('a verdict that somebody wrote for an open run is not signed, and that is sai
   expect(await closeRun(rig.deps, open)).toMatchObject({ status: 'COMPLETE', receipt: null });
 });
 
+it('a verdict that another judge wrote in the middle of a look of the close is signed by its next look', async () => {
+  const run = await sealedRun(rig.stack, rig.logins, { tenant: 'raced' });
+  let [locked, release] = [() => {}, () => {}];
+  const isLocked = new Promise<void>((resolve) => (locked = resolve));
+  const isReleased = new Promise<void>((resolve) => (release = resolve));
+  const holding = rig.stack.admin.transaction(async (sql) => {
+    await sql.query('SELECT FROM audit.contracts WHERE run_id = $1 FOR UPDATE', [uuidOf(run)]);
+    locked();
+    await isReleased;
+  });
+  await isLocked;
+  const { audit } = rig.logins;
+  const database: typeof audit = {
+    ...audit,
+    async query<R extends object>(text: string, values?: readonly unknown[]) {
+      if (text.includes('AS due')) {
+        release();
+        await holding;
+        await judged(run);
+      }
+      return audit.query<R>(text, values);
+    },
+  };
+  expect(await closeRun({ ...rig.deps, database }, run)).toMatchObject({ status: 'COMPLETE', receipt: 1 });
+});
+
 it('a verdict better than the rows is not signed: the judge rules anew, and that is', async () => {
   const run = await sealedRun(rig.stack, rig.logins, { tenant: 'better' });
   await rig.stack.admin.transaction(async (sql) => {
