@@ -67,6 +67,19 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
     LEFT JOIN decide.v_acts a ON (a.run_id, a.update_id, a.verb, a.allowed) = (d.run_id, 'start', 'start', true)) s
   WHERE s.detail IS NOT NULL
   UNION ALL
+  -- A cap that was raised, whether or not a hold waited for it: by whom it was for, and not by who asked for the run.
+  SELECT x.run_id, 'FORGED_APPROVAL', true, x.update_id, 'a cap was raised by who may not raise it'
+  FROM unnest(p_runs) AS p (run_id)
+  JOIN decide.v_raises x ON x.run_id = p.run_id
+  JOIN decide.v_runs r ON r.run_id = x.run_id
+  JOIN audit.contracts c ON c.run_id = x.run_id
+  LEFT JOIN decide.v_acts a ON (a.run_id, a.update_id, a.verb, a.allowed, a.action_digest)
+    = (x.run_id, x.update_id, 'raise_budget', true, x.action_digest)
+  LEFT JOIN audit.approval_checks k ON (k.run_id, k.update_id) = (x.run_id, x.update_id)
+  LEFT JOIN audit.approval_checks q ON (q.run_id, q.update_id) = (x.run_id, 'start')
+  WHERE a.run_id IS NULL OR a.person IS NOT DISTINCT FROM r.requester OR k.person = q.person
+    OR NOT audit.may_answer('raise_budget', a.roles, 'finance') OR (c.profile = 'STRICT' AND a.assertion IS NULL)
+  UNION ALL
   SELECT c.run_id, 'MISMATCH', true, 'profile', 'declared ' || c.profile || ', and the tenant is stricter'
   FROM unnest(p_runs) AS p (run_id) JOIN audit.contracts c ON c.run_id = p.run_id
   WHERE c.profile <> 'STRICT' AND audit.strictness(c.profile) < audit.least_strictness(c.tenant, c.declared_at)

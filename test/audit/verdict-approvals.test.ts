@@ -1,11 +1,13 @@
 /** Who said that it may be, each planted wrong: holds, starts, profiles, and what an approval was used for. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { enterDeployment } from '../../src/audit/deployment.js';
+import { judgeDue } from '../../src/audit/judge.js';
 import type { OpenDatabase } from '../../src/platform/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, type RunFacts } from './facts.js';
 import { aHold, anAct, REQUESTER, triesAfter, type ActFact, type HoldFact } from './hold-facts.js';
-import { judgePlanted, openAs } from './judged.js';
+import { judgePlanted, openAs, verdictsOf } from './judged.js';
+import { plant } from './plant.js';
 
 let stack: Stack;
 let audit: OpenDatabase;
@@ -151,6 +153,52 @@ it('what the deployment asks for is the audit’s own configuration, with its hi
   await expect(
     audit.query(`INSERT INTO audit.deployment_profiles (profile, since) VALUES ('OBSERVE_ONLY', '2026-01-01')`),
   ).rejects.toMatchObject({ code: '42501' });
+});
+
+describe('FORGED_APPROVAL: a raise of a cap', () => {
+  const NOBODY_WAITS = { resolution: 'raised', after: null, used: false } as const;
+  const good = anAct({ verb: 'raise_budget' });
+  /** The hold was raised by who may; beside it another raised a cap that no hold waited for. */
+  const raised = async (act: ActFact, run: Partial<RunFacts> = {}, digest = true) => {
+    const facts = aRun({ ...run, holds: [aHold({ ...NOBODY_WAITS, acts: [good, act] })] });
+    await plant(stack.admin, [facts]);
+    await stack.admin.transaction(async (sql) => {
+      await sql.query('SET LOCAL session_replication_role = replica');
+      await sql.query(
+        `INSERT INTO decide.raises (run_id, update_id, scope, subject, unit, time_window, from_cap, to_cap, action_digest, holds)
+         SELECT a.run_id, a.update_id, 'tenant', 'acme', 'usd_micros', 'day', 1, 2,
+           CASE WHEN $2 THEN a.action_digest ELSE 'other' END, '{}'
+         FROM decide.acts a WHERE a.run_id = $1 AND a.update_id = 'hold-1-1'`,
+        [facts.run, digest],
+      );
+    });
+    await judgeDue(audit);
+    return (await verdictsOf(stack.admin, [facts.run]))[0];
+  };
+  const other = (over: Partial<ActFact> = {}) => anAct({ verb: 'raise_budget', person: 3, ...over });
+
+  it('by who may is no finding', async () => {
+    expect(await raised(other())).toEqual(COMPLETE);
+    expect(await raised(other({ roles: ['admin'] }))).toEqual(COMPLETE);
+  });
+  it.each<[string, ActFact, Partial<RunFacts>?, boolean?]>([
+    ['by who asked for the run', other({ person: REQUESTER })],
+    ['by who has no such role', other({ roles: ['approver:legal', 'operator'] })],
+    ['by another act', other({ verb: 'approve' })],
+    ['for another raise', other(), {}, false],
+    ['without an assertion in STRICT', other({ signed: false }), { profile: 'STRICT' }],
+    [
+      'by who is the requester to the audit',
+      other({ check: { ok: true, person: REQUESTER } }),
+      {
+        start: { act: { name: 'local:ann', person: REQUESTER, signed: true, check: { ok: true, person: REQUESTER } } },
+      },
+    ],
+  ])('%s', async (_how, act, run = {}, digest = true) => {
+    expect(await raised(act, run, digest)).toEqual(
+      found('FORGED_APPROVAL', 'hold-1-1', 'a cap was raised by who may not raise it'),
+    );
+  });
 });
 
 describe('UNWARRANTED: an approval', () => {
