@@ -46,7 +46,7 @@ export async function openDatabase(url: string, options: OpenOptions): Promise<O
   distrustIdle(pool);
   const close = closePool(pool);
   try {
-    await untilStarted(() => pool.query('SELECT'), options.connectTimeoutMs ?? 5_000);
+    await untilStarted(() => pool.query('SELECT'));
   } catch (error) {
     await close();
     throw toStartError(error, url, login);
@@ -110,16 +110,27 @@ function becoming(login: string): (client: pg.ClientBase) => unknown {
   return (client) => client.query(`SET SESSION AUTHORIZATION ${pg.escapeIdentifier(login)}`);
 }
 
-/** A server in recovery says 57P03 for a moment: that is a start, not a failure. */
-async function untilStarted(connect: () => Promise<unknown>, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+/**
+ * How long the first connection of a process is tried for. On a busy machine one attempt may well take longer than it is given;
+ * later, when there is something to go on with, each is given up for the next one.
+ */
+const START_MS = 15_000;
+
+/** A server in recovery says 57P03 for a moment, and one that is slow to answer says nothing: that is a start, not a failure. */
+async function untilStarted(connect: () => Promise<unknown>): Promise<void> {
+  const deadline = Date.now() + START_MS;
   for (;;) {
     try {
       await connect();
       return;
     } catch (error) {
-      if (sqlState(error) !== '57P03' || Date.now() > deadline) throw error;
+      if (!(sqlState(error) === '57P03' || isSilence(error)) || Date.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+}
+
+/** The driver's own words, without a code: `timeout exceeded when trying to connect`, `Query read timeout` and the like. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && sqlState(error) === undefined && /timeout/i.test(error.message);
 }

@@ -46,6 +46,23 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   });
 }
 
+it('the first connection is tried again while nothing answers', async () => {
+  proxy.freezeNew(true);
+  const opening = openDatabase(proxy.through(stack.urls.read), {
+    login: 'read',
+    applicationName: 'silence test',
+    connectTimeoutMs: 300,
+  });
+  let gaveUp = false;
+  opening.catch(() => {
+    gaveUp = true;
+  });
+  // The first has been given up when the second is made.
+  while (proxy.made() < 2 && !gaveUp) await new Promise((resolve) => setTimeout(resolve, 20));
+  proxy.freezeNew(false);
+  database = await opening;
+});
+
 describe('given that all connections fall silent', () => {
   it('a statement is given up, and the next one has a new connection at once, not the neighbour that lay idle', async () => {
     await open();

@@ -14,6 +14,8 @@ export type FreezingProxy = {
   freezeNew(frozen: boolean): void;
   /** Connections that are open and not frozen. */
   live(): number;
+  /** Connections that were ever made to it. */
+  made(): number;
   close(): Promise<void>;
 };
 
@@ -27,6 +29,7 @@ export async function startFreezingProxy(target: {
 }): Promise<FreezingProxy> {
   const pairs = new Set<Pair>();
   let newAreFrozen = false;
+  let made = 0;
   const end = (pair: Pair): void => {
     pair.here.destroy();
     pair.there.destroy();
@@ -42,6 +45,7 @@ export async function startFreezingProxy(target: {
     }, target.endFrozenAfterMs).unref();
   };
   const server = createServer((here) => {
+    made += 1;
     const there = connect(target.port, target.host);
     const pair: Pair = { here, there, frozen: false };
     pairs.add(pair);
@@ -82,6 +86,7 @@ export async function startFreezingProxy(target: {
     freezeNew(frozen) {
       newAreFrozen = frozen;
     },
+    made: () => made,
     live: () => [...pairs].filter((pair) => !pair.frozen).length,
     async close() {
       for (const pair of pairs) end(pair);
