@@ -9,14 +9,14 @@ import { createPolicySets } from '../src/decide/policies/in-force.js';
 import { identityOf } from '../src/decide/open-identity.js';
 import { openRun } from '../src/decide/open.js';
 import { decideStep } from '../src/decide/step.js';
-import { openStepGroups, type AskedStep } from '../src/decide/step-groups.js';
+import { openStepBatches, type AskedStep } from '../src/decide/step-batches.js';
 import type { Caller } from '../src/decide/caller.js';
-import type { Deciders } from '../src/decide/deciders.js';
+import type { DecideDeps } from '../src/decide/deps.js';
 import { runIdOf, type RunId } from '../src/domain/ids.js';
 import type { Database, Sql } from '../src/domain/sql.js';
 import { openDatabase, type OpenDatabase } from '../src/platform/database.js';
 import { skillCall } from '../test/decide/step-rig.js';
-import { decidersWith } from '../test/decide/step-deciders.js';
+import { depsWith } from '../test/decide/step-deps.js';
 import { skillCall as intent, snapshotWith } from '../test/decide/snapshots.js';
 import { loginUrls, migrateForTests, openAdmin } from '../test/stack/databases.js';
 import { temporaryFolder, testPasswords, testPostgres } from '../test/stack/servers.js';
@@ -81,7 +81,7 @@ function inProcess(): { readonly allowed: readonly number[]; readonly denied: re
       // Each of its own, as each step's is: nothing is remembered from one to the next.
       const snapshot = snapshotWith({ arguments: { amount_cents: amountCents, reason: `it came broken ${at}` } });
       const began = performance.now();
-      const { ruling } = checker.check(intent, snapshot);
+      const { ruling } = checker.check(intent, snapshot).answer;
       if (at >= 0) spent.push((performance.now() - began) * 1000);
       if (ruling.effect !== effect) throw new Error(`it is ${ruling.effect}`);
     }
@@ -121,7 +121,7 @@ async function withDatabase(
     const { decide: url } = loginUrls(adminUrl, testPasswords);
     const database = await openDatabase(url, { login: 'decide', applicationName: 'bench', max: 20 });
     try {
-      return await steps(database, benchDeciders(), seconds, waits);
+      return await steps(database, benchDeps(), seconds, waits);
     } finally {
       await database.close();
     }
@@ -131,12 +131,12 @@ async function withDatabase(
   }
 }
 
-function benchDeciders(): Deciders {
+function benchDeps(): DecideDeps {
   const policies = loadPolicies(POLICIES);
   const deployed = { policies, checker: createPolicyChecker(policies, []) };
   return {
-    ...decidersWith({ limits: { usd: '1000.00', steps: 1_000_000 } }),
-    ...deployed,
+    ...depsWith({ limits: { usd: '1000.00', steps: 1_000_000 } }),
+    deployed,
     sets: createPolicySets(deployed, []),
   };
 }
@@ -144,12 +144,12 @@ function benchDeciders(): Deciders {
 /** One begins every 20 ms, whether the last has answered or not: who is slow is not spared by the clock. */
 async function steps(
   database: OpenDatabase,
-  deciders: Deciders,
+  deps: DecideDeps,
   seconds: number,
   waits: Waits | null,
 ): Promise<{ readonly ms: readonly number[]; readonly perSecond: number }> {
   const open: Open[] = [];
-  for (let at = 0; at < RUNS; at += 1) open.push(await begin(database, deciders, at));
+  for (let at = 0; at < RUNS; at += 1) open.push(await begin(database, deps, at));
   const measured: Database =
     waits === null
       ? database
@@ -157,7 +157,7 @@ async function steps(
           ...database,
           transaction: (work, options) => database.transaction((sql) => work(timing(sql, waits)), options),
         };
-  const inGroup = openStepGroups(measured, deciders);
+  const inBatch = openStepBatches(measured, deps, console);
   // What is asked for is the workflow's work, and made before the clock starts.
   const next = (run: Open): AskedStep => {
     run.step += 1;
@@ -165,8 +165,8 @@ async function steps(
   };
   const one = async ({ caller, request }: AskedStep): Promise<void> => {
     const answer =
-      (await inGroup({ caller, request })) ??
-      (await measured.transaction((sql) => decideStep(sql, deciders, caller, request)));
+      (await inBatch({ caller, request })) ??
+      (await measured.transaction((sql) => decideStep(sql, deps, caller, request)));
     if (answer.kind !== 'decided' || answer.ruling.effect !== 'allow') throw new Error('a step was not allowed');
   };
   // Warm: connections, plans, policies.
@@ -187,11 +187,11 @@ async function steps(
   return { ms, perSecond: ms.length / ((performance.now() - began) / 1000) };
 }
 
-async function begin(database: OpenDatabase, deciders: Deciders, at: number): Promise<Open> {
+async function begin(database: OpenDatabase, deps: DecideDeps, at: number): Promise<Open> {
   const caller = { workflowId: `rok/bench/${at}`, temporalRunId: `bench-${at}` };
   const spec = { tenant: 'bench', agent: 'clerk', input: 'hello', actor: { local: 'alice' } };
   const uuid = await database.transaction((sql) =>
-    openRun(sql, deciders, caller, {
+    openRun(sql, deps, caller, {
       spec,
       specText: JSON.stringify(spec),
       identity: identityOf(spec, caller, null, 'governedRun'),

@@ -1,14 +1,14 @@
 /**
  * One of the four processes of bench/ledger.ts: whole steps, one after the other in each lane, until the time is over. A step
  * is what a run makes of the ledger: a transaction that locks the run, settles the last call, reserves the next and writes
- * the decision with its snapshot; then the executor redeems. Both as in the workers: what comes at once travels together.
+ * the decision with its snapshot; then the executor redeems. Both as in the workers: what comes while a batch is in flight is the next.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { writeDecisions } from '../src/decide/decision-row.js';
-import { foretellTogether, type ReserveAsk, type Settlement } from '../src/decide/ledger.js';
+import { reserveInFull, type ReserveAsk, type Settlement } from '../src/decide/ledger.js';
 import { lockFreeRows } from '../src/decide/run-row.js';
-import { STEP_GROUPS } from '../src/decide/step-groups.js';
-import { inGroups } from '../src/domain/grouping.js';
+import { STEP_BATCHES } from '../src/decide/step-batches.js';
+import { createBatcher } from '../src/domain/batching.js';
 import { iso, runIdOf, type Digest, type RunId } from '../src/domain/ids.js';
 import { actionDigest, type Intent } from '../src/domain/intent.js';
 import { openRedeems, type Redeem } from '../src/execute/redeems.js';
@@ -94,15 +94,15 @@ function stepOf(run: RunId, step: number, last: Settlement | null): Step {
   };
 }
 
-/** As decide/step-groups.ts, but for the facts and the checks, which are not the ledger's. */
+/** As decide/step-batches.ts, but for the facts and the checks, which are not the ledger's. */
 const openSteps = (decide: OpenDatabase): ((step: Step) => Promise<boolean>) =>
-  inGroups({ ...STEP_GROUPS, keyOf: ({ run }: Step) => run }, (steps) =>
+  createBatcher({ ...STEP_BATCHES, keyOf: ({ run }: Step) => run }, (steps) =>
     decide.transaction((sql) => {
       void lockFreeRows(
         sql,
         steps.map(({ run }) => run),
       );
-      const ledgers = foretellTogether(sql, steps);
+      const ledgers = reserveInFull(sql, steps);
       writeDecisions(
         sql,
         steps.map(({ run, intent, ask }, at) => {

@@ -40,7 +40,7 @@ CREATE TABLE decide.accounts (
   CONSTRAINT never_overspent CHECK (spent + reserved <= ceiling)
 ) WITH (fillfactor = 50);
 GRANT SELECT ON decide.accounts TO rok_decide;
--- Rows are made by decide.accounts_of and move by decide.settle_and_reserve: the login writes neither a cap nor a balance.
+-- Rows are made by decide.accounts_of and move by decide.move: the login writes neither a cap nor a balance.
 
 -- Numbered under the account's lock: of one account, the order of the numbers is the order of what happened.
 CREATE TABLE decide.journal (

@@ -49,7 +49,7 @@ CREATE INDEX reservations_open ON decide.reservations (run_id, closed_at) WHERE 
 CREATE INDEX reservations_over ON decide.reservations (run_id) WHERE over_micros > 0 OR tokens > bound_tokens
   OR output_tokens > granted_output OR tokens - output_tokens > bound_tokens - granted_output;
 
--- Written by decide.settle_and_reserve and decide.redeem only.
+-- Written by decide.settle_and_reserve, decide.reserve_in_full and decide.redeem only.
 GRANT SELECT ON decide.reservations TO rok_decide;
 
 CREATE VIEW decide.v_reservations AS

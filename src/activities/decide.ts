@@ -1,18 +1,19 @@
-/** The deciding power's hands: each act is one transaction under the run's lock, asked for by the run's own history only. */
+/** The deciding power's activities: each act is one transaction under the run's lock, asked for by the run's own history only. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { NotThisHistory } from '../decide/run-row.js';
 import { administer } from '../decide/administer.js';
 import { finalize, latch } from '../decide/close.js';
 import type { Caller } from '../decide/caller.js';
-import type { Deciders } from '../decide/deciders.js';
+import type { DecideDeps } from '../decide/deps.js';
 import { openRun } from '../decide/open.js';
 import { identityOf, recordRefused, runKindOf } from '../decide/open-identity.js';
 import { readOpened } from '../decide/opened.js';
+import type { DecideLog } from '../decide/log.js';
 import { repair } from '../decide/repair.js';
 import { look } from '../decide/look.js';
 import { access, hold, nudge, resolve } from '../decide/steer.js';
 import { decideStep } from '../decide/step.js';
-import { openStepGroups } from '../decide/step-groups.js';
+import { openStepBatches } from '../decide/step-batches.js';
 import { CanonicalJsonError } from '../domain/canonical-json.js';
 import { RokError } from '../domain/errors.js';
 import type { AdministerActivities } from '../domain/protocol/administer.js';
@@ -20,9 +21,10 @@ import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { Database, Sql } from '../domain/sql.js';
 import { asRefusal, isRace } from './refused-data.js';
 
-export type DecideHands = {
+export type DecideActivityDeps = {
   readonly database: Database;
-  readonly deciders: Deciders;
+  readonly deps: DecideDeps;
+  readonly log: DecideLog;
   readonly metrics?: DecideMeasure;
 };
 
@@ -30,15 +32,22 @@ export type DecideHands = {
 export type DecideMeasure = {
   runStarted(): void;
   runFinished(outcome: string): void;
-  decided(what: { readonly effect: string; readonly kind: string; readonly seconds: number }): void;
+  /** @param what.path granted in full, as nearly all are, or decided by itself */
+  decided(what: {
+    readonly effect: string;
+    readonly kind: string;
+    readonly path: 'in_full' | 'by_itself';
+    readonly seconds: number;
+  }): void;
   spent(micros: bigint): void;
 };
 
 export function createDecideActivities({
   database,
-  deciders,
+  deps,
+  log,
   metrics,
-}: DecideHands): DecideActivities & AdministerActivities {
+}: DecideActivityDeps): DecideActivities & AdministerActivities {
   const act = async <T>(name: string, work: (sql: Sql, caller: Caller) => Promise<T>): Promise<T> => {
     const caller = currentCaller();
     const once = () =>
@@ -59,43 +68,47 @@ export function createDecideActivities({
       throw asRefusal(error);
     }
   };
-  const inGroup = openStepGroups(database, deciders);
+  const inBatch = openStepBatches(database, deps, log);
   return {
     'decide.open': async (input) => {
       const opened = await act('decide.open', async (sql, caller) => {
         const kind = runKindOf(Context.current().info.workflowType);
         const identity = identityOf(input.spec, caller, input.continuedFrom ?? null, kind);
         const request = { spec: input.spec, specText: JSON.stringify([input.spec]), identity };
-        return readOpened(sql, await openRun(sql, deciders, caller, request), deciders.agents);
+        return readOpened(sql, await openRun(sql, deps, caller, request), deps.agents);
       });
       metrics?.runStarted();
       return opened;
     },
     'decide.step': async (request) => {
       const began = performance.now();
-      const answer =
-        (await inGroup({ caller: currentCaller(), request })) ??
-        (await act('decide.step', (sql, caller) => decideStep(sql, deciders, caller, request)));
+      const inFull = await inBatch({ caller: currentCaller(), request });
+      const answer = inFull ?? (await act('decide.step', (sql, caller) => decideStep(sql, deps, caller, request)));
       const seconds = (performance.now() - began) / 1000;
       if (answer.kind === 'decided')
-        metrics?.decided({ effect: answer.ruling.effect, kind: request.intent.kind, seconds });
+        metrics?.decided({
+          effect: answer.ruling.effect,
+          kind: request.intent.kind,
+          path: inFull === null ? 'by_itself' : 'in_full',
+          seconds,
+        });
       return answer;
     },
     'decide.hold': (request) => act('decide.hold', (sql, caller) => hold(sql, caller, request)),
     'decide.resolve': (request) => act('decide.resolve', (sql, caller) => resolve(sql, caller, request)),
-    'decide.access': (request) => act('decide.access', (sql, history) => access(sql, deciders, { history }, request)),
+    'decide.access': (request) => act('decide.access', (sql, history) => access(sql, deps, { history }, request)),
     'decide.look': (request) => act('decide.look', (sql, caller) => look(sql, caller, request)),
     'decide.nudge': (request) => act('decide.nudge', (sql, caller) => nudge(sql, caller, request)),
-    'decide.latch': (request) => act('decide.latch', (sql, caller) => latch(sql, deciders, caller, request)),
+    'decide.latch': (request) => act('decide.latch', (sql, caller) => latch(sql, deps, caller, request)),
     'decide.finalize': async (request) => {
-      const final = await act('decide.finalize', (sql, caller) => finalize(sql, deciders, caller, request));
+      const final = await act('decide.finalize', (sql, caller) => finalize(sql, deps, caller, request));
       metrics?.runFinished(final.outcome);
       metrics?.spent(BigInt(final.spentMicros));
       return final;
     },
     'decide.administer': (request) =>
-      act('decide.administer', (sql, caller) => administer(sql, deciders, caller.workflowId, request)),
-    'decide.repair': (request) => act('decide.repair', (sql, caller) => repair(sql, deciders, caller, request)),
+      act('decide.administer', (sql, caller) => administer(sql, deps, caller.workflowId, request)),
+    'decide.repair': (request) => act('decide.repair', (sql, caller) => repair(sql, deps, caller, request)),
   };
 }
 

@@ -7,7 +7,7 @@ import { createLogger } from '../platform/logging.js';
 import { missingSearchAttributes } from '../platform/search-attributes.js';
 import { StartError } from '../platform/start-error.js';
 import { connectTemporal, temporalSettings } from '../platform/temporal.js';
-import { loadDeciders } from '../workers/deciders.js';
+import { loadDecideDeps } from '../workers/decide-deps.js';
 
 export type Finding = {
   readonly state: 'ok' | 'warning' | 'failed';
@@ -108,12 +108,12 @@ async function assertionKeys({ jwks, assertionKey }: Config): Promise<readonly F
 
 async function deployment(config: Config, env: NodeJS.ProcessEnv): Promise<readonly Finding[]> {
   const log = createLogger({ level: 'silent' });
-  const { policies, agents, prices } = await loadDeciders({ config, temporal: temporalSettings(env), log });
+  const { deployed, agents, prices } = await loadDecideDeps({ config, temporal: temporalSettings(env), log });
   return [
     fine('agents', `${[...agents.keys()].join(', ') || 'none'} in ${agentsFolder(config)}`),
-    policies.files.length === 0
+    deployed.policies.files.length === 0
       ? warning('policies', `none in ${policiesFolder(config)}`, 'write a policy set, such as `rok init` writes')
-      : fine('policies', `${policies.files.join(', ')}; set ${policies.digest.slice(0, 16)}…`),
+      : fine('policies', `${deployed.policies.files.join(', ')}; set ${deployed.policies.digest.slice(0, 16)}…`),
     fine('prices', `table ${prices.digest.slice(0, 16)}…`),
   ];
 }

@@ -21,7 +21,7 @@ import type { Sql } from '../domain/sql.js';
 import { storable } from '../domain/text.js';
 import { refusal, refused, type VerifiedClaim } from './access.js';
 import { usedBefore } from './acts.js';
-import type { Deciders } from './deciders.js';
+import type { DecideDeps } from './deps.js';
 import { openHolds } from './holds.js';
 import { liftHalts, setHalt } from './halts.js';
 import { publish, unfit } from './policies/publish.js';
@@ -36,7 +36,7 @@ type Refusal = Pick<Extract<Acted, { allowed: false }>, 'code' | 'reason'>;
 /** @throws RokError `usage` for what is none of the things that can be asked */
 export async function administer(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   workflowId: string,
   value: unknown,
 ): Promise<Administered> {
@@ -45,22 +45,22 @@ export async function administer(
     throw new RokError('usage', 'it is neither an act with its claim and reason, nor a look at decisions');
   switch (request.ask) {
     case 'act':
-      return { ask: 'act', ...(await act(sql, deciders, workflowId, request)) };
+      return { ask: 'act', ...(await act(sql, deps, workflowId, request)) };
     case 'steer':
-      return { ask: 'steer', ...(await steerBeside(sql, deciders, workflowId, request)) };
+      return { ask: 'steer', ...(await steerBeside(sql, deps, workflowId, request)) };
     case 'recompute':
-      return { ask: 'recompute', ...(await recompute(sql, deciders.sets, request)) };
+      return { ask: 'recompute', ...(await recompute(sql, deps.sets, request)) };
     case 'same':
-      return { ask: 'same', ...(await compareStart(sql, deciders, request)) };
+      return { ask: 'same', ...(await compareStart(sql, deps, request)) };
     case 'replay':
-      return { ask: 'replay', ...(await replay(sql, deciders.sets, request)) };
+      return { ask: 'replay', ...(await replay(sql, deps.sets, request)) };
   }
 }
 
 /** Read, verified and decided as by the run itself, and kept with its acts; the run is told by whoever carries it. */
 async function steerBeside(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   carrier: string,
   { run: name, verb, updateId, said }: Extract<Administration, { ask: 'steer' }>,
 ): Promise<SteeredBeside> {
@@ -74,7 +74,7 @@ async function steerBeside(
   const id = runIdOf(run.run_id);
   const hold = read.message.hold ?? (verb === 'resume' ? await pausedBy(sql, id) : undefined);
   const asked = { run: id, ...read.message, ...(hold === undefined ? {} : { hold }) };
-  return { answer: await access(sql, deciders, { carrier }, asked), workflowId: run.workflow_id };
+  return { answer: await access(sql, deps, { carrier }, asked), workflowId: run.workflow_id };
 }
 
 /** The hold that `resume` ends; the run itself knows it. */
@@ -90,7 +90,7 @@ type Known = Refusal & {
   readonly changed: readonly string[];
 };
 
-async function act(sql: Sql, deciders: Deciders, workflowId: string, request: Act): Promise<Acted> {
+async function act(sql: Sql, deps: DecideDeps, workflowId: string, request: Act): Promise<Acted> {
   const digest = actDigest(request.act);
   await sql.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [workflowId]);
   const [known] = await sql.query<Known>(
@@ -101,9 +101,9 @@ async function act(sql: Sql, deciders: Deciders, workflowId: string, request: Ac
     throw new RokError('usage', 'another act was asked for by a workflow of this id');
   if (known !== undefined)
     return known.allowed ? { allowed: true, actor: known.actor, changed: known.changed } : no(known);
-  const verified = await verifiedFor(sql, deciders, workflowId, request);
+  const verified = await verifiedFor(sql, deps, workflowId, request);
   const actor = verified.ok ? verified.actor : { name: verified.name, roles: [], issuer: 'none' };
-  const why = await objection(sql, deciders, verified, request.act);
+  const why = await objection(sql, deps, verified, request.act);
   const changed = why === null ? await done(sql, request.act, actor.name) : [];
   await sql.query(
     `INSERT INTO decide.admin_acts (workflow_id, verb, subject, action_digest, actor, roles, issuer, token_id, assertion, allowed, code, reason, changed)
@@ -137,7 +137,7 @@ const no = ({ actor, code, reason }: Refusal & { readonly actor: string }): Acte
 /** Where any tenant that the act reaches asks for an assertion, a local actor will not do. */
 async function verifiedFor(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   workflowId: string,
   { act: asked, claim }: Act,
 ): Promise<VerifiedClaim> {
@@ -147,18 +147,18 @@ async function verifiedFor(
       EXISTS (SELECT FROM decide.tenants t WHERE t.profile = 'STRICT' AND ($1 = '' OR t.tenant = $1)) AS strict`,
     [tenant],
   );
-  return deciders.verifyClaim(claim, {
+  return deps.verifyClaim(claim, {
     workflowId,
     verb: asked.verb,
     actionDigest: actDigest(asked),
     nowMs: facts?.now_ms ?? 0,
-    requireAssertion: PROFILE_RULES[deciders.profile].requireAssertion || (facts?.strict ?? true),
+    requireAssertion: PROFILE_RULES[deps.profile].requireAssertion || (facts?.strict ?? true),
   });
 }
 
 async function objection(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   verified: VerifiedClaim,
   asked: AdminAct,
 ): Promise<Refusal | null> {
@@ -173,7 +173,7 @@ async function objection(
         : refusal(actor, { verb: asked.verb, requester: null });
   if (why !== null) return { code: 'actor_refused', reason: storable(why.text, 2000) };
   if (asked.verb !== 'policy.publish') return null;
-  const wrong = unfit(asked.source, deciders.agents);
+  const wrong = unfit(asked.source, deps.agents);
   return wrong === null ? null : { code: wrong.code, reason: storable(wrong.problems.join('; '), 2000) };
 }
 

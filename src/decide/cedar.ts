@@ -11,7 +11,8 @@ import type { Intent } from '../domain/intent.js';
 import { bodyOf, digestOf, NO_EXTRAS, type PolicySource } from '../domain/policy-source.js';
 import { escalateTo, parsePolicyFile, pauseTerms, type Policy } from './cedar-policy.js';
 import { cedarRequest, isOfTheRow } from './cedar-request.js';
-import { prepareCedar, type CedarAnswer, type CedarRequest, type CedarSet } from './cedar-set.js';
+import { warmedCedar, type WarmedCedar } from './cedar-cache.js';
+import { prepareCedar, type CedarRequest, type CedarSet } from './cedar-set.js';
 import { usesOf, type Uses } from './cedar-uses.js';
 import { deny, type CheckResult, type Objection, type PauseTerms } from './checks/check.js';
 import type { Snapshot } from './snapshot.js';
@@ -21,19 +22,16 @@ export type Policies = {
   /** Canonical text of the whole set, as hashed and stored. */
   readonly body: string;
   readonly files: readonly string[];
-  /** @param foreseen used where it was asked of these very policies with these very facts, and else not */
-  check(intent: Intent, snapshot: Snapshot, foreseen?: Foreseen | null): CheckResult;
+  check(intent: Intent, snapshot: Snapshot): CheckResult;
   /**
-   * What Cedar will be asked for and what it answers, before all facts are there: only where the policies read none that may
-   * still be missing. Null: not worth asking.
+   * Asks Cedar before all facts are there and keeps the answer for the check, only where the policies read no fact that may
+   * still be missing.
+   * @returns whether it was worth asking
    */
-  foresee(intent: Intent, snapshot: Snapshot): Foreseen | null;
+  warm(intent: Intent, snapshot: Snapshot): boolean;
   /** Gives back what was prepared of it, for a set that is no longer kept. */
   release(): void;
 };
-
-/** Asked ahead, while the database is still reading. */
-export type Foreseen = { readonly set: Prepared; readonly request: string; readonly answer: CedarAnswer };
 
 /**
  * @param files policy text by file name without ending, e.g. `{ default: 'permit (…);' }`
@@ -54,12 +52,11 @@ export function loadPolicies(files: PolicySource['files'], extras: Omit<PolicySo
     digest: digestOf(source),
     body: bodyOf(source),
     files: [...byFile.keys()],
-    check: (intent, snapshot, foreseen = null) => evaluate(setOf(intent, snapshot), intent, snapshot, foreseen),
-    foresee(intent, snapshot) {
+    check: (intent, snapshot) => evaluate(setOf(intent, snapshot), intent, snapshot),
+    warm(intent, snapshot) {
       const set = setOf(intent, snapshot);
-      if (!set.ofTheRow) return null;
-      const request = cedarRequest(intent, snapshot, set.uses);
-      return { set, request: JSON.stringify(request), answer: set.all.ask(request) };
+      if (set.ofTheRow) set.all.warm(cedarRequest(intent, snapshot, set.uses));
+      return set.ofTheRow;
     },
     release() {
       for (const set of prepared.values()) set.release();
@@ -82,7 +79,7 @@ function policiesFor(
 
 type Prepared = {
   readonly policies: ReadonlyMap<string, Policy>;
-  readonly all: CedarSet;
+  readonly all: WarmedCedar;
   /** Asked only where something forbids without denying: whether it would be permitted. */
   readonly permits: CedarSet;
   readonly uses: Uses;
@@ -99,7 +96,7 @@ function prepare(policies: readonly Policy[]): Prepared {
   const uses = usesOf(policies.map((policy) => policy.json));
   return {
     policies: new Map(policies.map((policy) => [policy.id, policy])),
-    all,
+    all: warmedCedar(all),
     permits,
     uses,
     ofTheRow: isOfTheRow(uses),
@@ -114,10 +111,9 @@ function prepare(policies: readonly Policy[]): Prepared {
 const anyAction = ({ json, actions }: Policy): PolicyJson =>
   actions === 'all' ? json : { ...json, action: { op: 'All' } };
 
-function evaluate(set: Prepared, intent: Intent, snapshot: Snapshot, foreseen: Foreseen | null): CheckResult {
+function evaluate(set: Prepared, intent: Intent, snapshot: Snapshot): CheckResult {
   const request = cedarRequest(intent, snapshot, set.uses);
-  const known = foreseen?.set === set && foreseen.request === JSON.stringify(request) ? foreseen.answer : null;
-  const answer = known ?? set.all.ask(request);
+  const answer = set.all.ask(request);
   if (!answer.ok) return { objections: [deny('check_failed', 'cedar', answer.message.slice(0, 500), false)] };
   const objections: Objection[] = [];
   const notices: Notice[] = [];

@@ -8,7 +8,7 @@ import type { FinalizeAnswer, LatchAnswer, LatchRequest } from '../domain/protoc
 import type { Sql } from '../domain/sql.js';
 import { RokError } from '../domain/errors.js';
 import type { Caller } from './caller.js';
-import type { Deciders } from './deciders.js';
+import type { DecideDeps } from './deps.js';
 import { writeDecision } from './decision-row.js';
 import { endedHolds, endHold, openHolds } from './holds.js';
 import { fence, settleAndReserve, settlementOf } from './ledger.js';
@@ -20,7 +20,7 @@ import { agentFacts, nothingAsked, type Snapshot } from './snapshot.js';
  * Fixes the outcome and decides `run.outcome` on it, which may turn `succeeded` into `policy_stopped` and nothing else.
  * Latched already: the first outcome stands, and is what is answered.
  */
-export async function latch(sql: Sql, deciders: Deciders, caller: Caller, request: LatchRequest): Promise<LatchAnswer> {
+export async function latch(sql: Sql, deps: DecideDeps, caller: Caller, request: LatchRequest): Promise<LatchAnswer> {
   const { run } = request;
   const [row, [known]] = await Promise.all([lockRun(sql, run, caller), outcomeDecision(sql, run)]);
   const outcome = await latchRow(sql, run, row, request);
@@ -29,7 +29,7 @@ export async function latch(sql: Sql, deciders: Deciders, caller: Caller, reques
   const decided =
     known !== undefined || isTerminal(row.phase)
       ? { outcome, decision: known ?? null }
-      : await decideOutcome(sql, deciders, run, { ...row, phase: 'FINALIZING', outcome }, facts);
+      : await decideOutcome(sql, deps, run, { ...row, phase: 'FINALIZING', outcome }, facts);
   return { ...decided, holds, ...(facts.due_in_ms === null ? {} : { dueInMs: facts.due_in_ms }) };
 }
 
@@ -63,7 +63,7 @@ export async function latchRow(
 
 async function decideOutcome(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   run: RunId,
   row: RunRow & { readonly outcome: Outcome },
   facts: ClosingFacts,
@@ -76,9 +76,9 @@ async function decideOutcome(
     argumentsDigest: digest(DIGEST_TAGS.outcome, row.outcome),
     contextDigest: NO_CONTEXT,
   };
-  const snapshot = closingSnapshot(deciders, row, facts);
-  const { checker, policies } = await deciders.sets.of(sql, row.policy_set);
-  const answer = checker.check(intent, snapshot);
+  const snapshot = closingSnapshot(deps, row, facts);
+  const { checker, policies } = await deps.sets.of(sql, row.policy_set);
+  const { answer } = checker.check(intent, snapshot);
   const stopped = row.outcome === 'succeeded' && answer.ruling.effect !== 'allow';
   writeDecision(sql, {
     run,
@@ -87,7 +87,7 @@ async function decideOutcome(
     snapshot,
     answer,
     policySetDigest: policies.digest,
-    priceTableDigest: deciders.prices.digest,
+    priceTableDigest: deps.prices.digest,
     counters: row.counters,
     phase: row.phase,
   });
@@ -114,11 +114,11 @@ export async function closingFacts(sql: Sql, run: RunId): Promise<ClosingFacts> 
 }
 
 /** For what is decided of a run that ends: no call is meant. */
-export function closingSnapshot(deciders: Deciders, row: RunRow, facts: ClosingFacts): Snapshot {
+export function closingSnapshot(deps: DecideDeps, row: RunRow, facts: ClosingFacts): Snapshot {
   return {
     nowMs: facts.now_ms,
     run: runFacts(row),
-    agent: agentFacts(deciders.agents.get(row.agent) ?? null),
+    agent: agentFacts(deps.agents.get(row.agent) ?? null),
     limits: row.limits,
     counters: row.counters,
     // A halted run still ends: its outcome is judged by policies, not stopped again.
@@ -131,7 +131,7 @@ export function closingSnapshot(deciders: Deciders, row: RunRow, facts: ClosingF
 /** Settles everything, sets the terminal phase and acks `finalize_run`: one transaction. Again: the same answer. */
 export async function finalize(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   caller: Caller,
   request: LatchRequest,
 ): Promise<FinalizeAnswer> {
@@ -141,7 +141,7 @@ export async function finalize(
     const outcome = await latchRow(sql, run, row, request);
     const moved = transition({ phase: 'FINALIZING', outcome }, { type: 'finalize' });
     if (!moved.ok) throw new RokError('run_closed', `the run cannot be finalized: ${moved.error}`);
-    await settleAll(sql, deciders, run, open);
+    await settleAll(sql, deps, run, open);
     // Sent together and run in this order.
     const [, , final] = await Promise.all([
       sql.query('UPDATE decide.runs SET phase = $2 WHERE run_id = $1', [uuidOf(run), moved.state.phase]),
@@ -155,9 +155,9 @@ export async function finalize(
   return readFinal(sql, run);
 }
 
-async function settleAll(sql: Sql, deciders: Deciders, run: RunId, known: readonly OpenWarrant[]): Promise<void> {
+async function settleAll(sql: Sql, deps: DecideDeps, run: RunId, known: readonly OpenWarrant[]): Promise<void> {
   const open = (await fence(sql, run, known)) ? await openWarrants(sql, run) : known;
-  const prices = await deciders.tables.read(sql, open);
+  const prices = await deps.tables.read(sql, open);
   await settleAndReserve(
     sql,
     run,

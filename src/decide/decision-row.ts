@@ -48,7 +48,7 @@ export function writeDecision(sql: Sql, row: DecisionRow): Written {
   return written;
 }
 
-/** At most one to a run. Not waited for: they travel with what comes after them, the commit at the latest. */
+/** At most one to a run. Not waited for: they are sent with what comes after them, the commit at the latest. */
 export function writeDecisions(sql: Sql, rows: readonly DecisionRow[]): readonly Written[] {
   const columns = rows.map(columnsOf);
   const [first] = columns;

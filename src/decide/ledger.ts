@@ -179,36 +179,25 @@ export async function settleAndReserve(
   return row?.answer.reserved ?? null;
 }
 
-const foretold = (ask: ReserveAsk): LedgerAnswer => ({
-  ok: true,
-  output_tokens: ask.askedOutputTokens,
-  micros: mostMicros(ask).toString(),
-  tokens: mostTokens(ask),
-  warnings: [],
-  breaches: [],
-});
-
 const mostTokens = ({ bound, askedOutputTokens }: ReserveAsk): number => bound.inputTokens + (askedOutputTokens ?? 0);
 
-/** One run's step in a group: what of it is over, and what it asks for. */
-export type StepOfGroup = {
+/** One run's step: what of the run is over, and what the step asks for. */
+export type StepToReserve = {
   readonly run: RunId;
   readonly settlements: readonly Settlement[];
   readonly ask: ReserveAsk;
 };
 
 /**
- * As `settleAndReserve` for steps of several runs, whose rows are locked, each of which is granted in full and without a
- * warning, as nearly all are: the answers are known before they are asked for, so what follows from them travels with it.
- * Where the ledger says otherwise of any, the whole transaction fails (RK001).
+ * As `settleAndReserve` for one run or several, whose rows are locked, each of which is granted in full and without a warning,
+ * as nearly all are: the answers follow from what is asked, so they are had before the statement's own answer, and what
+ * follows from them is sent with it. Where the ledger says otherwise of any, the whole transaction fails (RK001).
  */
-export function foretellTogether(sql: Sql, group: readonly StepOfGroup[]): readonly LedgerAnswer[] {
-  const [first] = group;
-  if (first !== undefined && group.length === 1) return [foretellAlone(sql, first)];
-  void sql.query('SELECT decide.reserve_together($1, $2)', [
-    JSON.stringify(group.flatMap(({ run, settlements }) => settlements.map((one) => ({ run: uuidOf(run), ...one })))),
+export function reserveInFull(sql: Sql, steps: readonly StepToReserve[]): readonly LedgerAnswer[] {
+  void sql.query('SELECT decide.reserve_in_full($1, $2)', [
+    JSON.stringify(steps.flatMap(({ run, settlements }) => settlements.map((one) => ({ run: uuidOf(run), ...one })))),
     JSON.stringify(
-      group.map(({ run, ask }) => ({
+      steps.map(({ run, ask }) => ({
         run: uuidOf(run),
         ...askColumns(ask),
         micros: mostMicros(ask).toString(),
@@ -216,30 +205,14 @@ export function foretellTogether(sql: Sql, group: readonly StepOfGroup[]): reado
       })),
     ),
   ]);
-  return group.map(({ ask }) => foretold(ask));
-}
-
-/** Nearly always there is one: as values, without the lists that several need. */
-function foretellAlone(sql: Sql, { run, settlements, ask }: StepOfGroup): LedgerAnswer {
-  const columns = askColumns(ask);
-  void sql.query('SELECT decide.reserve_alone($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)', [
-    uuidOf(run),
-    JSON.stringify(settlements),
-    columns.step,
-    columns.attempt,
-    columns.turn,
-    columns.action_digest,
-    columns.not_after,
-    columns.price_key,
-    columns.base_micros,
-    columns.per_token_num,
-    columns.per_token_den,
-    columns.input_tokens,
-    columns.asked_output,
-    mostMicros(ask).toString(),
-    mostTokens(ask),
-  ]);
-  return foretold(ask);
+  return steps.map(({ ask }) => ({
+    ok: true,
+    output_tokens: ask.askedOutputTokens,
+    micros: mostMicros(ask).toString(),
+    tokens: mostTokens(ask),
+    warnings: [],
+    breaches: [],
+  }));
 }
 
 /** What the call can cost at most, in micro-USD, rounded up: as decide.most_micros. */
@@ -249,7 +222,7 @@ function mostMicros({ bound: { baseMicros, perToken }, askedOutputTokens }: Rese
 }
 
 /** By the run's own budget, as it was before this step: what that cannot pay for will not be granted in full. */
-export const isWorthForetelling = (budget: Snapshot['budget'], ask: ReserveAsk): boolean =>
+export const canPayInFull = (budget: Snapshot['budget'], ask: ReserveAsk): boolean =>
   BigInt(budget.capMicros) - BigInt(budget.spentMicros) >= mostMicros(ask);
 
 /**

@@ -13,12 +13,13 @@ import { requestDigests } from '../domain/request-identity.js';
 import type { Sql } from '../domain/sql.js';
 import { usedBefore } from './acts.js';
 import type { Caller } from './caller.js';
-import type { Deciders } from './deciders.js';
+import type { DecideDeps } from './deps.js';
 import { writeDecision } from './decision-row.js';
 import { openHold } from './holds.js';
 import { identify, type OpenIdentity } from './open-identity.js';
 import { insertOpening, insertRun, type Claimant, type NewRun, type OpeningFacts } from './open-rows.js';
 import { compareStart, conflictText } from './repeats.js';
+import type { RulesInForce } from './policies/in-force.js';
 import { NotThisHistory } from './run-row.js';
 import { agentFacts, NO_COUNTERS, nothingAsked, type Snapshot } from './snapshot.js';
 
@@ -26,23 +27,23 @@ export type OpenRequest = { readonly spec: unknown; readonly specText: string; r
 type Problem = Snapshot['problems'][number];
 
 /** @returns the run's uuid, new or the one that this very execution opened before */
-export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, request: OpenRequest): Promise<string> {
+export async function openRun(sql: Sql, deps: DecideDeps, caller: Caller, request: OpenRequest): Promise<string> {
   const parsed = parseRunSpec(request.spec);
   const spec = parsed.ok ? parsed.spec : null;
   const known = await identify(sql, caller, request.identity, spec).catch((error: unknown) =>
-    refuse(sql, deciders, caller, request.spec, error),
+    refuse(sql, deps, caller, request.spec, error),
   );
   if (known !== null) return known;
 
   const tenant = spec?.tenant ?? request.identity.tenant;
   const agentName = spec?.agent ?? request.identity.agent;
-  const agent = deciders.agents.get(agentName) ?? null;
+  const agent = deps.agents.get(agentName) ?? null;
   const facts = await readOpenFacts(sql, tenant, agentName, agent?.digest ?? null);
-  const profile = stricter(facts.profile ?? deciders.profile, spec?.profile);
-  const claimant = await claimantOf(sql, deciders, caller, spec, facts.now_ms, profile);
+  const profile = stricter(facts.profile ?? deps.profile, spec?.profile);
+  const claimant = await claimantOf(sql, deps, caller, spec, facts.now_ms, profile);
   const limits = tighten(agent?.limits ?? DEFAULT_LIMITS, spec?.limits ?? {});
   const run: NewRun = {
-    uuid: deciders.newRunUuid(),
+    uuid: deps.newRunUuid(),
     tenant,
     agentName,
     agent,
@@ -66,9 +67,10 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
     ...problemsOf(parsed, spec !== null && agent === null ? agentName : null, claimant),
     ...otherTenant(spec, caller),
   ];
+  const rules = await deps.sets.of(sql, facts.policy_set);
   await decideStart(
     sql,
-    { ...deciders, ...(await deciders.sets.of(sql, facts.policy_set)) },
+    { rules, priceTable: deps.prices.digest },
     run,
     startSnapshot(run, facts, deadlineMs, problems),
   );
@@ -76,10 +78,10 @@ export async function openRun(sql: Sql, deciders: Deciders, caller: Caller, requ
 }
 
 /** Temporal has forgotten the id, or the execution is a copy: which of them, the request tells. */
-async function refuse(sql: Sql, deciders: Deciders, caller: Caller, spec: unknown, error: unknown): Promise<never> {
+async function refuse(sql: Sql, deps: DecideDeps, caller: Caller, spec: unknown, error: unknown): Promise<never> {
   if (!(error instanceof NotThisHistory)) throw error;
   const { workflowId } = caller;
-  const compared = await compareStart(sql, deciders, { workflowId, spec, run: runIdOf(error.runUuid) });
+  const compared = await compareStart(sql, deps, { workflowId, spec, run: runIdOf(error.runUuid) });
   throw compared.result === 'another' ? new NotThisHistory(error.runUuid, conflictText(compared)) : error;
 }
 
@@ -129,9 +131,14 @@ function startSnapshot(run: NewRun, facts: OpenFacts, deadlineMs: number, proble
   };
 }
 
-async function decideStart(sql: Sql, deciders: Deciders, start: NewRun, snapshot: Snapshot): Promise<void> {
+async function decideStart(
+  sql: Sql,
+  by: { readonly rules: RulesInForce; readonly priceTable: Digest },
+  start: NewRun,
+  snapshot: Snapshot,
+): Promise<void> {
   const intent = startIntent(start.agentName, start.specDigest, 1);
-  const answer = deciders.checker.check(intent, snapshot);
+  const { answer } = by.rules.checker.check(intent, snapshot);
   const run = runIdOf(start.uuid);
   writeDecision(sql, {
     run,
@@ -139,8 +146,8 @@ async function decideStart(sql: Sql, deciders: Deciders, start: NewRun, snapshot
     actionDigest: actionDigest(intent),
     snapshot,
     answer,
-    policySetDigest: deciders.policies.digest,
-    priceTableDigest: deciders.prices.digest,
+    policySetDigest: by.rules.policies.digest,
+    priceTableDigest: by.priceTable,
     counters: NO_COUNTERS,
     phase: answer.ruling.effect === 'allow' ? 'AUTHORIZED' : 'CREATED',
   });
@@ -165,7 +172,7 @@ export const startIntent = (agent: string, specDigest: Digest, attempt: number):
 
 async function claimantOf(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   caller: Caller,
   spec: RunSpec | null,
   nowMs: number,
@@ -182,7 +189,7 @@ async function claimantOf(
   if (spec === null) return { ...nobody, refused: 'the spec does not parse' };
   const requireAssertion = PROFILE_RULES[profile].requireAssertion;
   const purpose = { workflowId: caller.workflowId, verb: 'start' as const, nowMs, requireAssertion };
-  const verified = await deciders.verifyClaim(spec.actor, purpose);
+  const verified = await deps.verifyClaim(spec.actor, purpose);
   if (!verified.ok)
     return { ...nobody, actor: { ...nobody.actor, name: verified.name }, refused: verified.reason.text };
   const { tokenId, person, ...actor } = verified.actor;

@@ -10,7 +10,7 @@ import { iso, ruleId, type RuleId } from '../domain/ids.js';
 import type { Intent } from '../domain/intent.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import { storable } from '../domain/text.js';
-import type { Foreseen, Policies } from './cedar.js';
+import type { Policies } from './cedar.js';
 import { checkBudgets } from './checks/budgets.js';
 import { deny, type CheckResult, type Denial, type Objection, type PolicyCheck } from './checks/check.js';
 import { checkHalt } from './checks/halt.js';
@@ -25,23 +25,30 @@ export type Answer = {
   readonly errors: readonly Reason[];
   readonly notices: readonly Notice[];
 };
-export type PolicyChecker = {
+export type Checked = {
+  /** The decision, from the snapshot alone. */
+  readonly answer: Answer;
   /**
-   * The decision, from the snapshot alone.
-   * @param foreseen what `foresee` gave: it changes when something is worked out, never what comes out
+   * The decision with what the database answered last. The other checks, whose input that is not, are not asked again.
+   * @param rates the snapshot's own where none are given
    */
-  check(intent: Intent, snapshot: Snapshot, foreseen?: Foreseen | null): Answer;
-  /** The part of a check that can be had before the snapshot is complete, or null. */
-  foresee(intent: Intent, snapshot: Snapshot): Foreseen | null;
-  /** The same with what the database answered last: the other checks, whose input that is not, are not asked again. */
-  checkLedger(intent: Intent, snapshot: Snapshot, ledger: LedgerAnswer | null, rates?: RateFacts | null): Answer;
+  readonly conclude: (ledger: LedgerAnswer | null, rates?: RateFacts | null) => Answer;
+};
+export type PolicyChecker = {
+  check(intent: Intent, snapshot: Snapshot): Checked;
+  /**
+   * Works out what of a check can be known before the snapshot is complete, for the check that follows. Changes when something
+   * is worked out, never what comes out.
+   * @returns whether anything was
+   */
+  warm(intent: Intent, snapshot: Snapshot): boolean;
 };
 
 /** How long a warrant is good for: longer than a step waits for a worker, never past the run's deadline. */
 const WARRANT_MS = 120_000;
 
 export function createPolicyChecker(policies: Policies, custom: readonly PolicyCheck[]): PolicyChecker {
-  const precheck = (intent: Intent, snapshot: Snapshot, foreseen: Foreseen | null): Precheck => {
+  const precheck = (intent: Intent, snapshot: Snapshot): Precheck => {
     const whole = PROFILE_RULES[snapshot.run.profile].recheckAll || !snapshot.rechecked;
     const before = [
       guarded('problems', () => checkProblems(intent, snapshot)),
@@ -52,7 +59,7 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
       ...(whole ? [guarded('no-progress', () => checkNoProgress(intent, snapshot))] : []),
     ];
     const after = [
-      guarded('cedar', () => policies.check(intent, snapshot, foreseen)),
+      guarded('cedar', () => policies.check(intent, snapshot)),
       ...(whole ? custom.map((one) => guarded(one.id, () => ask(one, intent, snapshot))) : []),
     ];
     return { before: together(before), after: together(after) };
@@ -62,26 +69,26 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
     const budgets = guarded('budgets', () => checkBudgets(intent, snapshot));
     return conclude(intent, snapshot, together([before, rates, after, budgets]));
   };
-  // What the other checks said of a snapshot, kept while somebody holds it.
-  const seen = new WeakMap<Snapshot, Precheck>();
   return {
-    check: (intent, snapshot, foreseen = null) =>
-      total(() => {
-        const checked = precheck(intent, snapshot, foreseen);
-        seen.set(snapshot, checked);
-        return withCounts(intent, snapshot, checked);
-      }),
-    checkLedger: (intent, snapshot, ledger, rates = snapshot.rates) =>
-      total(() => {
-        const checked = seen.get(snapshot) ?? precheck(intent, snapshot, null);
-        return withCounts(intent, { ...snapshot, ledger, rates }, checked);
-      }),
-    foresee(intent, snapshot) {
+    check(intent, snapshot) {
+      let checked: Precheck | null = null;
+      const answerFor = (counted: () => Snapshot): Answer =>
+        total(() => {
+          checked ??= precheck(intent, snapshot);
+          return withCounts(intent, counted(), checked);
+        });
+      return {
+        answer: answerFor(() => snapshot),
+        conclude: (ledger, rates) =>
+          answerFor(() => ({ ...snapshot, ledger, rates: rates === undefined ? snapshot.rates : rates })),
+      };
+    },
+    warm(intent, snapshot) {
       try {
-        return policies.foresee(intent, snapshot);
+        return policies.warm(intent, snapshot);
       } catch {
-        // Whatever it is, it comes again where it is told.
-        return null;
+        // Whatever it is, the check meets it again and says so.
+        return false;
       }
     },
   };
@@ -90,7 +97,7 @@ export function createPolicyChecker(policies: Policies, custom: readonly PolicyC
 /** What the checks said whose input neither the ledger nor a rate's state is: before and after the place of the rates. */
 type Precheck = { readonly before: CheckResult; readonly after: CheckResult };
 
-/** Most say nothing: of those nothing is made. */
+/** Allocates nothing for checks without objections, the common case. */
 function together(results: readonly CheckResult[]): Required<CheckResult> {
   const objections: Objection[] = [];
   const notices: Notice[] = [];

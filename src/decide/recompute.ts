@@ -11,7 +11,7 @@ import type { Json, JsonObject } from '../domain/json.js';
 import type { Recomputed } from '../domain/protocol/administer.js';
 import type { Sql } from '../domain/sql.js';
 import { bodyOf } from './decision-row.js';
-import type { PolicySets, Rules } from './policies/in-force.js';
+import type { PolicySets, RulesInForce } from './policies/in-force.js';
 import type { Answer } from './policy-checker.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -63,7 +63,7 @@ export type Again =
   | { readonly result: 'deleted' | 'changed'; readonly what: string };
 
 /** The same intent and snapshot, by whatever rules. */
-export function again(row: StoredDecision, rules: Rules): Again {
+export function again(row: StoredDecision, rules: RulesInForce): Again {
   if (row.snapshot === null) return { result: 'deleted', what: 'its snapshot' };
   if (digest(DIGEST_TAGS.snapshot, row.snapshot) !== row.snapshot_digest)
     return { result: 'changed', what: 'its snapshot does not have the digest it is named by' };
@@ -76,7 +76,7 @@ export function again(row: StoredDecision, rules: Rules): Again {
   const snapshot: Snapshot = stored.argumentsStored
     ? { ...stored, arguments: JSON.parse(row.arguments ?? 'null') as Json }
     : stored;
-  const answer = rules.checker.check(intent, snapshot);
+  const { answer } = rules.checker.check(intent, snapshot);
   return { body: JSON.parse(JSON.stringify(bodyOf(answer))) as JsonObject, answer };
 }
 

@@ -12,7 +12,7 @@ import type { RepairAnswer, RepairRequest } from '../domain/protocol/decide.js';
 import type { Sql } from '../domain/sql.js';
 import type { Caller } from './caller.js';
 import { closingFacts, closingSnapshot, latchRow } from './close.js';
-import type { Deciders } from './deciders.js';
+import type { DecideDeps } from './deps.js';
 import { writeDecision } from './decision-row.js';
 import type { Answer } from './policy-checker.js';
 import { lockRow, NotThisHistory, type RunRow } from './run-row.js';
@@ -20,7 +20,7 @@ import { lockRow, NotThisHistory, type RunRow } from './run-row.js';
 /** @throws NotThisHistory where the run is neither STALE nor its workflow closed; it is recorded as any other such refusal */
 export async function repair(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   caller: Caller,
   request: RepairRequest,
 ): Promise<RepairAnswer> {
@@ -30,7 +30,7 @@ export async function repair(
   if (isTerminal(phase)) return { adopted: false, phase };
   if (row.temporal_run_id !== caller.temporalRunId) {
     if (!(await mayBeRepaired(sql, run))) throw new NotThisHistory(row.run_id);
-    const { ruling } = await decideRepair(sql, deciders, run, row, reason);
+    const { ruling } = await decideRepair(sql, deps, run, row, reason);
     if (ruling.effect !== 'allow') return { adopted: false, phase, refused: ruling.reasons };
     await sql.query(
       `WITH moved AS (UPDATE decide.runs SET temporal_run_id = $2 WHERE run_id = $1)
@@ -71,7 +71,7 @@ async function mayBeRepaired(sql: Sql, run: RunId): Promise<boolean> {
 /** Kept whether it allows or not. A pause has nobody to wait, so it is a refusal. */
 async function decideRepair(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   run: RunId,
   row: RunRow,
   reason: RepairRequest['reason'],
@@ -84,9 +84,9 @@ async function decideRepair(
     argumentsDigest: digest(DIGEST_TAGS.outcome, 'forced'),
     contextDigest: NO_CONTEXT,
   };
-  const snapshot = closingSnapshot(deciders, row, await closingFacts(sql, run));
-  const { checker, policies } = await deciders.sets.of(sql, row.policy_set);
-  const answer = checker.check(intent, snapshot);
+  const snapshot = closingSnapshot(deps, row, await closingFacts(sql, run));
+  const { checker, policies } = await deps.sets.of(sql, row.policy_set);
+  const { answer } = checker.check(intent, snapshot);
   writeDecision(sql, {
     run,
     intent,
@@ -94,7 +94,7 @@ async function decideRepair(
     snapshot,
     answer,
     policySetDigest: policies.digest,
-    priceTableDigest: deciders.prices.digest,
+    priceTableDigest: deps.prices.digest,
     counters: row.counters,
     phase: row.phase,
   });

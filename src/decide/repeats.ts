@@ -9,7 +9,7 @@ import type { Compared } from '../domain/protocol/administer.js';
 import { requestDigests } from '../domain/request-identity.js';
 import { parseRunSpec, type RunSpec } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
-import type { Deciders } from './deciders.js';
+import type { DecideDeps } from './deps.js';
 
 type First = {
   readonly run_id: string;
@@ -27,7 +27,7 @@ type First = {
 /** By the workflow that carries the first, or by its run. `workflowId` is what an assertion for the repeat names. */
 export async function compareStart(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   { workflowId, spec, run }: { readonly workflowId: string; readonly spec: unknown; readonly run?: RunId },
 ): Promise<Compared> {
   const [first] = await sql.query<First>(
@@ -42,7 +42,7 @@ export async function compareStart(
   const id = runIdOf(first.run_id);
   const parsed = parseRunSpec(spec);
   if (!parsed.ok) return { result: 'another', run: id, fields: [] };
-  const asking = await personOf(deciders, parsed.spec, first, workflowId);
+  const asking = await personOf(deps, parsed.spec, first, workflowId);
   if ('refused' in asking) return { result: 'refused', reason: asking.refused };
   if (first.nonce === null || first.request_digest === null) return { result: 'another', run: id, fields: [] };
   const digests = requestDigests(first.nonce, parsed.spec, asking.person);
@@ -52,7 +52,7 @@ export async function compareStart(
 
 /** The very assertion of the first start is still of whom it was, though it is used and may be over. */
 async function personOf(
-  deciders: Deciders,
+  deps: DecideDeps,
   spec: RunSpec,
   first: First,
   workflowId: string,
@@ -61,7 +61,7 @@ async function personOf(
   const repeated = 'assertion' in spec.actor && spec.actor.assertion === first.assertion;
   if (repeated && issuer !== null && subject !== null && folded !== null)
     return { person: { issuer, subject, folded } };
-  const verified = await deciders.verifyClaim(spec.actor, {
+  const verified = await deps.verifyClaim(spec.actor, {
     workflowId,
     verb: 'start',
     nowMs: first.now_ms,

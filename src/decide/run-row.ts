@@ -79,7 +79,7 @@ export async function lockRow(sql: Sql, run: RunId): Promise<RunRow> {
   return told(row);
 }
 
-/** Those that nobody else has locked: a group of runs never waits for one of them. By id, so that groups cannot deadlock. */
+/** Those that nobody else has locked: a batch of runs never waits for one of them. By id, so that batches cannot deadlock. */
 export async function lockFreeRows(sql: Sql, runs: readonly RunId[]): Promise<readonly RunRow[]> {
   const rows = await sql.query<RunRow>(
     `SELECT ${RUN_COLUMNS} FROM decide.runs WHERE run_id = ANY ($1) ORDER BY run_id FOR NO KEY UPDATE SKIP LOCKED`,

@@ -25,7 +25,7 @@ import { storable } from '../domain/text.js';
 import { refusal, refused } from './access.js';
 import { usedBefore } from './acts.js';
 import type { Caller } from './caller.js';
-import type { Deciders } from './deciders.js';
+import type { DecideDeps } from './deps.js';
 import { endHold, openHold, readHold, type HoldRow } from './holds.js';
 import { personText, standingOf } from './persons.js';
 import { applyRaise, endRaised, heldFor, raisingOf, type Raising } from './raise.js';
@@ -52,7 +52,7 @@ export type Asking = { readonly history: Caller } | { readonly carrier: string }
 /** Verifies and decides what an actor asks, counts the quorum or raises the cap, and resolves the hold where that settles it. */
 export async function access(
   sql: Sql,
-  deciders: Deciders,
+  deps: DecideDeps,
   asking: Asking,
   request: AccessRequest,
 ): Promise<AccessAnswer> {
@@ -73,7 +73,7 @@ export async function access(
       ? allowed(sql, request, known.actor, hold)
       : no(known.actor, { code: 'actor_refused', rule: ruleId('access'), text: known.reason ?? 'refused before' });
   const nowMs = await now(sql);
-  const verified = await deciders.verifyClaim(request.claim, {
+  const verified = await deps.verifyClaim(request.claim, {
     workflowId: row.workflow_id,
     verb: request.verb,
     updateId: request.updateId,

@@ -1,14 +1,14 @@
 /**
  * Asks for warrants through the one function that redeems. Those that come while others are being redeemed share a statement
- * and a commit. Repeating one with the same nonce is safe, so whatever a group could not do is asked for by itself.
+ * and a commit. Repeating one with the same nonce is safe, so whatever a batch could not do is asked for by itself.
  */
-import { inGroups } from '../domain/grouping.js';
+import { createBatcher } from '../domain/batching.js';
 import { uuidOf, type Digest, type RunId } from '../domain/ids.js';
 import type { Database, Sql } from '../domain/sql.js';
 import { mayHaveHappened } from './try-again.js';
 
 /** One statement is under way, and what comes meanwhile is the next: more would be smaller. One that is stuck holds up nobody. */
-const BOUNDS = { groups: 1, items: 16, late: { afterMs: 250, atMost: 4 }, deadlineMs: 4_000 } as const;
+const BOUNDS = { batches: 1, items: 16, late: { afterMs: 250, atMost: 4 }, deadlineMs: 4_000 } as const;
 
 export type RedeemAsk = {
   readonly run: RunId;
@@ -23,18 +23,21 @@ export type RedeemAnswer = { readonly answer: string; readonly grantedOutput: nu
 export type Redeem = (ask: RedeemAsk) => Promise<RedeemAnswer | undefined>;
 
 export function openRedeems(database: Database): Redeem {
-  const inGroup = inGroups<RedeemAsk, RedeemAnswer>({ ...BOUNDS, keyOf: ({ run }) => run }, async (asks, signal) => {
-    try {
-      return await redeemTogether(database.until(signal), asks);
-    } catch (error) {
-      // Whoever asked decides about another try, and has to know that this one may have held.
-      if (mayHaveHappened(error)) throw error;
-      // Whose fault it was shows when each is asked for by itself.
-      return asks.map(() => BUSY);
-    }
-  });
+  const inBatch = createBatcher<RedeemAsk, RedeemAnswer>(
+    { ...BOUNDS, keyOf: ({ run }) => run },
+    async (asks, signal) => {
+      try {
+        return await redeemTogether(database.until(signal), asks);
+      } catch (error) {
+        // Whoever asked decides about another try, and has to know that this one may have held.
+        if (mayHaveHappened(error)) throw error;
+        // Whose fault it was shows when each is asked for by itself.
+        return asks.map(() => BUSY);
+      }
+    },
+  );
   return async (ask) => {
-    const said = await inGroup(ask);
+    const said = await inBatch(ask);
     return said.answer === BUSY.answer ? redeemAlone(database, ask) : said;
   };
 }

@@ -7,7 +7,7 @@ import { CONTROL_QUEUES } from '../domain/executions.js';
 import { connectTemporal } from '../platform/temporal.js';
 import { connectTemporalNative } from '../platform/temporal-worker.js';
 import { crasher, withCrashPoints } from './crash-points.js';
-import { loadDeciders, storeInputs } from './deciders.js';
+import { loadDecideDeps, storeInputs } from './decide-deps.js';
 import { startRepairs } from './repairs.js';
 import { openPool } from './open-pool.js';
 import { runWorker } from './run-worker.js';
@@ -15,16 +15,16 @@ import { DRAIN_MS, moduleFile, type RunningWorker, type WorkerSetup } from './se
 
 export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
   const { config, temporal, log, extensions, metrics } = setup;
-  const deciders = await loadDeciders(setup);
+  const deps = await loadDecideDeps(setup);
   const decide = await openPool(setup, 'decide', 'control', 20);
   const observe = await openPool(setup, 'observe', 'control', 10);
-  await storeInputs(decide, deciders);
+  await storeInputs(decide, deps);
   const connection = await connectTemporalNative(temporal);
   const temporalClient = await connectTemporal(temporal);
   const measured = metrics === undefined ? {} : { metrics };
   const crashAt = crasher(config.crashAt);
   const repairs = startRepairs(temporalClient.client, decide, log, setup.sweepMs);
-  const decideHands = withCrashPoints(createDecideActivities({ database: decide, deciders, ...measured }), crashAt);
+  const decideHands = withCrashPoints(createDecideActivities({ database: decide, deps, log, ...measured }), crashAt);
   const observeHands = withCrashPoints(createObserveActivities({ database: observe, log, ...measured }), crashAt);
   return runWorker(
     'control',

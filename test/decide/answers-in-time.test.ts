@@ -43,10 +43,10 @@ const answer = (
   verified: () => Promise<unknown>,
 ): Promise<AccessAnswer> => {
   const claim = { local: 'bob', roles: ['approver:finance', 'operator'] };
-  const slow: typeof rig.deciders = {
-    ...rig.deciders,
+  const slow: typeof rig.deps = {
+    ...rig.deps,
     verifyClaim: async (...asked) => {
-      const given = await rig.deciders.verifyClaim(...asked);
+      const given = await rig.deps.verifyClaim(...asked);
       await verified();
       return given;
     },
@@ -137,7 +137,7 @@ it('a raise beside the run ends the holds that it was in time for, and the run i
     uuidOf(opened.run),
   ]);
   const asked = { run: opened.run, verb: 'raise_budget', updateId: 'beside', claim: BOB, raise: of(opened) } as const;
-  const raised = () => rig.as((sql) => access(sql, rig.deciders, { carrier: 'rok-admin/beside' }, asked));
+  const raised = () => rig.as((sql) => access(sql, rig.deps, { carrier: 'rok-admin/beside' }, asked));
   const ended = { holds: [2], resolution: 'raised' };
   expect(await raised()).toMatchObject({ allowed: true, ...ended });
   expect(await raised()).toMatchObject({ allowed: true, ...ended });

@@ -23,7 +23,7 @@ const answerHold = async (run: RunId, caller: Caller, verb: 'approve' | 'reject'
     await rig.as((sql) =>
       access(
         sql,
-        rig.deciders,
+        rig.deps,
         { history: caller },
         {
           run,

@@ -122,7 +122,7 @@ describe('a policy that errs', () => {
       @id("ask") @effect("pause") forbid (${on}) when { context.arguments.amount == 8 };`;
     const snapshot = snapshotWith({ arguments: given });
     const checker = createPolicyChecker(loadPolicies({ default: reads }), []);
-    const { ruling } = checker.check(skillCall, snapshot);
+    const { ruling } = checker.check(skillCall, snapshot).answer;
     expect(ruling.effect === 'deny' ? ruling.reasons.map(({ code, rule }) => `${code} ${rule}`) : ruling).toEqual([
       'check_failed cedar',
     ]);

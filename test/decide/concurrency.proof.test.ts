@@ -172,7 +172,7 @@ it(`${churned.toLocaleString('en')} random settles and reserves, caps moving und
   expect(total.allowed + total.refused).toBe(churned);
   // It was neither all allowed nor all refused, and most of what was allowed was settled.
   for (const kind of ['allowed', 'refused', 'settled'] as const) expect(total[kind]).toBeGreaterThan(churned / 10);
-  // Groups were granted, and groups were spoiled by one of them.
+  // Batches were granted, and batches were spoiled by one of them.
   for (const kind of ['together', 'spoiled'] as const) expect(total[kind]).toBeGreaterThan(churned / 200);
 }, 300_000);
 

@@ -57,7 +57,7 @@ const answered = ({ run, caller }: Opened, verb: 'approve' | 'reject', number: n
   rig.as((sql) =>
     access(
       sql,
-      rig.deciders,
+      rig.deps,
       { history: caller },
       {
         run,
@@ -217,7 +217,7 @@ describe('several holds of one run', () => {
     await answered(opened, 'approve', 2, 2);
     const { run, caller } = opened;
     const latched = await rig.as((sql) =>
-      latch(sql, rig.deciders, caller, { run, outcome: 'killed', detail: '', answer: null }),
+      latch(sql, rig.deps, caller, { run, outcome: 'killed', detail: '', answer: null }),
     );
     expect(latched.holds).toEqual([
       { hold: 1, resolution: 'ended' },

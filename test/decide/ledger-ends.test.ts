@@ -86,8 +86,8 @@ describe('a run that ends with calls in flight', () => {
         { unit: 'usd_micros', spent: 0n, reserved: 600n, over: 0n },
       ]);
       const end = { run, outcome: outcome satisfies Outcome, detail: 'the end', answer: null };
-      await rig.as((sql) => latch(sql, rig.deciders, caller, end));
-      const final = await rig.as((sql) => finalize(sql, rig.deciders, caller, end));
+      await rig.as((sql) => latch(sql, rig.deps, caller, end));
+      const final = await rig.as((sql) => finalize(sql, rig.deps, caller, end));
       expect(final).toMatchObject({ outcome, spentMicros: '297', tokens: 297 });
       // Settled 97; forfeited 200, and the skill; released the third.
       expect(await accounts(tenant)).toEqual([
@@ -155,8 +155,8 @@ describe('a backend that dies', () => {
     const request = await modelCall(rig, run, 2);
     const end = { run, outcome: 'killed' as const, detail: 'the end', answer: null };
     const acts: readonly ((sql: Sql) => Promise<unknown>)[] = [
-      (sql) => decideStep(sql, rig.deciders, caller, request),
-      (sql) => finalize(sql, rig.deciders, caller, end),
+      (sql) => decideStep(sql, rig.deps, caller, request),
+      (sql) => finalize(sql, rig.deps, caller, end),
     ];
     for (const [nth, act] of acts.entries()) {
       if (nth === 1) await redeemed(run, 2);
@@ -187,7 +187,7 @@ describe('a commit whose reply is lost', () => {
       applicationName: 'tests',
       max: 1,
     });
-    await expect(losing.transaction((sql) => decideStep(sql, rig.deciders, caller, request))).rejects.toThrow();
+    await expect(losing.transaction((sql) => decideStep(sql, rig.deps, caller, request))).rejects.toThrow();
     expect(way.lost).toBe(1);
     await losing.close();
     await way.close();

@@ -10,7 +10,7 @@ import type { Sql } from '../../src/domain/sql.js';
 import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
 import type { LoginUrls } from '../stack/databases.js';
 import { actionOf, redeem, reserve } from './ledger-rig.js';
-import { decidersWith } from './step-deciders.js';
+import { depsWith } from './step-deps.js';
 
 export type Job =
   /** Reserves `micros` at each of these steps, all at once. How many were allowed. */
@@ -48,8 +48,8 @@ async function work({ urls, job }: Sent): Promise<unknown> {
         return answers.filter(({ ok }) => ok).length;
       }
       case 'decide': {
-        const deciders = decidersWith();
-        const once = () => decide.transaction((sql) => decideStep(sql, deciders, job.caller, job.request));
+        const deps = depsWith();
+        const once = () => decide.transaction((sql) => decideStep(sql, deps, job.caller, job.request));
         return await Promise.all(Array.from({ length: job.times }, once));
       }
       case 'churn':
@@ -72,7 +72,7 @@ async function churn(decide: OpenDatabase, execute: Sql, job: Extract<Job, { job
     else allowed += 1;
     if (done.step !== null && random() < 0.7) await redeem(execute, run, done.step);
   };
-  const inGroup = async (runs: readonly string[]): Promise<void> => {
+  const inFull = async (runs: readonly string[]): Promise<void> => {
     const done = await decide
       .transaction((sql) => actTogether(sql, runs, random))
       .catch((error: unknown) => {
@@ -99,7 +99,7 @@ async function churn(decide: OpenDatabase, execute: Sql, job: Extract<Job, { job
       const runs = [...new Set(Array.from({ length: Math.min(wanted, left) }, oneOf))];
       left -= runs.length;
       try {
-        await (random() < 0.6 ? inGroup(runs) : Promise.all(runs.map(alone)));
+        await (random() < 0.6 ? inFull(runs) : Promise.all(runs.map(alone)));
       } catch (error) {
         errors.push(String((error as { readonly code?: unknown }).code ?? error));
       }
@@ -109,20 +109,13 @@ async function churn(decide: OpenDatabase, execute: Sql, job: Extract<Job, { job
   return { allowed, refused, settled, together, spoiled, errors };
 }
 
-/** One of the group is not granted in full, or somebody kept its accounts for too long. */
+/** One of the batch is not granted in full, or somebody kept its accounts for too long. */
 const isSpoiled = (error: unknown): boolean =>
   ['RK001', '55P03'].includes(String((error as { readonly code?: unknown }).code));
 
 type Ask = { readonly run: string; readonly step: number; readonly [column: string]: unknown };
 
-const reserveAlone = (sql: Sql, settlements: readonly object[], { run, ...ask }: Ask): Promise<unknown> =>
-  sql.query(
-    'SELECT decide.reserve_alone($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)',
-    // In the order of its parameters, which is that of the columns above.
-    [run, JSON.stringify(settlements), ...Object.values(ask)],
-  );
-
-/** As decide/step-groups.ts makes it: those runs that are free, one transaction for all of them. */
+/** As decide/step-batches.ts makes it: those runs that are free, one transaction for all of them. */
 async function actTogether(
   sql: Sql,
   runs: readonly string[],
@@ -155,9 +148,7 @@ async function actTogether(
       tokens: input + 30,
     });
   }
-  const [first] = asks;
-  if (first !== undefined && asks.length === 1) await reserveAlone(sql, settlements, first);
-  else await sql.query('SELECT decide.reserve_together($1, $2)', [JSON.stringify(settlements), JSON.stringify(asks)]);
+  await sql.query('SELECT decide.reserve_in_full($1, $2)', [JSON.stringify(settlements), JSON.stringify(asks)]);
   for (const { run, step } of asks) await writeDecision(sql, run, step, 'allow');
   return { settled: settlements.length, steps: asks };
 }

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClaimVerifier } from '../../src/decide/access.js';
-import type { Deciders } from '../../src/decide/deciders.js';
+import type { DecideDeps } from '../../src/decide/deps.js';
 import { openHold } from '../../src/decide/holds.js';
 import { access } from '../../src/decide/steer.js';
 import type { ActorClaim } from '../../src/domain/actor.js';
@@ -22,14 +22,14 @@ const FINANCE = ['approver:finance'];
 let rig: RaiseRig;
 let folder: string;
 let assertions: Assertions;
-let deciders: Deciders;
+let deps: DecideDeps;
 beforeAll(async () => {
   rig = await createRaiseRig();
   folder = await temporaryFolder('persons');
   assertions = await createAssertions(join(folder, 'keys.json'));
   const keys = JSON.parse(await readFile(assertions.keySet, 'utf8')) as Parameters<typeof createLocalJWKSet>[0];
   const issuers = parseIssuers('staff=https://issuer.test,https://second.test;https://partners.test');
-  deciders = { ...rig.deciders, verifyClaim: createClaimVerifier(createLocalJWKSet(keys), issuers) };
+  deps = { ...rig.deps, verifyClaim: createClaimVerifier(createLocalJWKSet(keys), issuers) };
 });
 afterAll(async () => {
   await rig.close();
@@ -42,7 +42,7 @@ async function held(start: ActorClaim | 'signed' = { local: 'alice' }): Promise<
   const caller = { workflowId: `rok/${tenant}/${randomUUID()}`, temporalRunId: randomUUID() };
   const actor =
     start === 'signed' ? await assertions.claim({ workflow: caller.workflowId, verb: 'start', sub: 'alice' }) : start;
-  const { opened } = await rig.open({ tenant, actor }, caller, deciders);
+  const { opened } = await rig.open({ tenant, actor }, caller, deps);
   const until = iso(new Date(Date.now() + 60_000).toISOString());
   const terms = {
     reason: 'APPROVAL_REQUIRED',
@@ -70,7 +70,7 @@ async function answer(
       ? { local: by, roles }
       : await assertions.claim({ ...signed, ...issuerOf(by), sub: by.subject });
   return rig.as((sql) =>
-    access(sql, deciders, { history: caller }, { run, verb, updateId, claim, hold: 1, digest: ACTION }),
+    access(sql, deps, { history: caller }, { run, verb, updateId, claim, hold: 1, digest: ACTION }),
   );
 }
 

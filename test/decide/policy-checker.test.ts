@@ -3,17 +3,21 @@ import fc from 'fast-check';
 import type { PolicyCheck } from '../../src/decide/checks/check.js';
 import { CUSTOM_CHECKS } from '../../src/decide/checks/registry.js';
 import { loadPolicies } from '../../src/decide/cedar.js';
-import { createPolicyChecker } from '../../src/decide/policy-checker.js';
+import { createPolicyChecker, type Answer } from '../../src/decide/policy-checker.js';
+import type { Snapshot } from '../../src/decide/snapshot.js';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
 import { ruleId } from '../../src/domain/ids.js';
+import type { Intent } from '../../src/domain/intent.js';
 import { PROFILES } from '../../src/domain/profiles.js';
 import { modelCall, nowMs, runOutcome, runStart, skillCall, snapshotWith } from './snapshots.js';
 
 const permitAll = '@id("all") permit (principal, action, resource);';
 const pauseRefunds =
   '@id("ask") @effect("pause") @reason("ask first") forbid (principal, action == Action::"skill.call", resource);';
-const checkerOf = (text: string = permitAll, custom: readonly PolicyCheck[] = []) =>
-  createPolicyChecker(loadPolicies({ default: text }), custom);
+function checkerOf(text: string = permitAll, custom: readonly PolicyCheck[] = []) {
+  const checker = createPolicyChecker(loadPolicies({ default: text }), custom);
+  return { check: (intent: Intent, snapshot: Snapshot): Answer => checker.check(intent, snapshot).answer };
+}
 const checker = checkerOf();
 const breach = {
   scope: 'run',

@@ -185,10 +185,10 @@ it('agrees with its naive model in every reason, in their order, and is the same
     fc.property(scene, (one) => {
       const [intent, snapshot] = [intentOf(one), snapshotOf(one)];
       const before = canonicalJson(JSON.parse(JSON.stringify(snapshot)) as never);
-      const answer = checker.check(intent, snapshot);
+      const { answer } = checker.check(intent, snapshot);
       expect(said(answer)).toEqual(expectedOf(one));
-      expect(checker.check(intent, snapshot)).toEqual(answer);
-      expect(checker.checkLedger(intent, { ...snapshot, ledger: null }, snapshot.ledger)).toEqual(answer);
+      expect(checker.check(intent, snapshot).answer).toEqual(answer);
+      expect(checker.check(intent, { ...snapshot, ledger: null }).conclude(snapshot.ledger)).toEqual(answer);
       expect(canonicalJson(JSON.parse(JSON.stringify(snapshot)) as never)).toBe(before);
       seen[answer.ruling.effect] = (seen[answer.ruling.effect] ?? 0) + 1;
     }),
@@ -200,12 +200,14 @@ it('agrees with its naive model in every reason, in their order, and is the same
 it('is total: a snapshot that is none is denied, in words', () => {
   for (const none of [
     {},
+    null,
     { run: {} },
     { run: { profile: 'LAX' } },
     { ...snapshotWith(), nowMs: Number.NaN },
   ] as const) {
-    const { ruling, errors } = checker.check(modelCall, none as unknown as Snapshot);
-    expect(ruling).toMatchObject({ effect: 'deny', final: true });
-    expect(errors.length).toBeGreaterThan(0);
+    const { answer, conclude } = checker.check(modelCall, none as unknown as Snapshot);
+    expect(answer.ruling).toMatchObject({ effect: 'deny', final: true });
+    expect(answer.errors.length).toBeGreaterThan(0);
+    expect(conclude(null)).toEqual(answer);
   }
 });

@@ -44,7 +44,7 @@ describe('a rollout', () => {
   it('is met by a running run at its next step, which names the set, and by no other tenant', async () => {
     const [mine, other] = [await rig.open(), await openIn('globex')];
     const before = await rig.step(mine.caller, skillCall(mine.opened.run, 1, 'look'));
-    expect([said(before), setOf(before)]).toEqual([['allow'], rig.deciders.policies.digest]);
+    expect([said(before), setOf(before)]).toEqual([['allow'], rig.deps.deployed.policies.digest]);
     const digest = await rollOut(
       'acme',
       `${permit} @id("no") forbid (principal, action == Action::"skill.call", resource);`,
@@ -52,13 +52,13 @@ describe('a rollout', () => {
     const after = await rig.step(mine.caller, skillCall(mine.opened.run, 2, 'look'));
     expect([said(after), setOf(after)]).toEqual([['deny', 'policy_forbids'], digest]);
     const theirs = await rig.step(other.caller, skillCall(other.opened.run, 1, 'look'));
-    expect([said(theirs), setOf(theirs)]).toEqual([['allow'], rig.deciders.policies.digest]);
+    expect([said(theirs), setOf(theirs)]).toEqual([['allow'], rig.deps.deployed.policies.digest]);
     const stored = await rig.decide.query(
       'SELECT step, policy_set_digest AS set FROM decide.decisions WHERE run_id = $1 AND step > 0 ORDER BY step',
       [uuidOf(mine.opened.run)],
     );
     expect(stored).toEqual([
-      { step: 1, set: rig.deciders.policies.digest },
+      { step: 1, set: rig.deps.deployed.policies.digest },
       { step: 2, set: digest },
     ]);
   });

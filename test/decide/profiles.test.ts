@@ -71,7 +71,7 @@ const CASES = {
 /** `deny`, `pause` or `allow`, and what was noted instead. */
 function cell(name: keyof typeof CASES, profile: Profile): string {
   const [kind, labels, changes] = CASES[name];
-  const answer = checker.check(
+  const { answer } = checker.check(
     kind === 'skill' ? skillCall : modelCall,
     snapshotWith({ ...changes, run: { profile, labels } }),
   );

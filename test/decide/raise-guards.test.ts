@@ -29,11 +29,11 @@ describe('what signs for a raise, and what the database takes', () => {
   it('an assertion for one raise serves no other, and serves once', async () => {
     const opened = await rig.heldRun();
     const keys = JSON.parse(await readFile(assertions.keySet, 'utf8')) as Parameters<typeof createLocalJWKSet>[0];
-    const deciders = { ...rig.deciders, verifyClaim: createClaimVerifier(createLocalJWKSet(keys)) };
+    const deps = { ...rig.deps, verifyClaim: createClaimVerifier(createLocalJWKSet(keys)) };
     const small = of(opened, { to: '300' });
     const signed = async (updateId: string) => ({
       updateId,
-      deciders,
+      deps,
       claim: await assertions.claim({
         workflow: opened.caller.workflowId,
         verb: 'raise_budget',

@@ -2,7 +2,7 @@
 import { expect } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../../src/decide/caller.js';
-import type { Deciders } from '../../src/decide/deciders.js';
+import type { DecideDeps } from '../../src/decide/deps.js';
 import { access } from '../../src/decide/steer.js';
 import type { ActorClaim } from '../../src/domain/actor.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
@@ -13,7 +13,7 @@ import { createStepRig, modelCall, type StepRig } from './step-rig.js';
 
 export const BOB: ActorClaim = { local: 'bob', roles: ['approver:finance'] };
 export type Opened = { readonly run: RunId; readonly caller: Caller; readonly tenant: string };
-type By = { readonly claim?: ActorClaim; readonly updateId?: string; readonly deciders?: Deciders };
+type By = { readonly claim?: ActorClaim; readonly updateId?: string; readonly deps?: DecideDeps };
 
 export type RaiseRig = StepRig & {
   budget(scope: string, subject: string, cap: number, onBreach?: string, unit?: string): Promise<void>;
@@ -53,9 +53,9 @@ export async function createRaiseRig(): Promise<RaiseRig> {
     },
     ask: async ({ run, caller }, attempt) =>
       rig.step(caller, await modelCall(rig, run, 1, { tokens: 200, output: 10, attempt })),
-    raise: ({ run, caller }, asked, { claim = BOB, updateId = randomUUID(), deciders = rig.deciders } = {}) =>
+    raise: ({ run, caller }, asked, { claim = BOB, updateId = randomUUID(), deps = rig.deps } = {}) =>
       rig.as((sql) =>
-        access(sql, deciders, { history: caller }, { run, verb: 'raise_budget', updateId, claim, raise: asked }),
+        access(sql, deps, { history: caller }, { run, verb: 'raise_budget', updateId, claim, raise: asked }),
       ),
     async capOf(subject) {
       const [row] = await rig.decide.query<{ cap: bigint }>(`SELECT cap FROM decide.budgets WHERE subject = $1`, [

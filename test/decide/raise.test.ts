@@ -143,7 +143,7 @@ describe('a raise', () => {
   it('of a run that is closing or has ended is refused', async () => {
     const opened = await rig.heldRun();
     await rig.as((sql) =>
-      latch(sql, rig.deciders, opened.caller, { run: opened.run, outcome: 'cancelled', detail: 'over', answer: null }),
+      latch(sql, rig.deps, opened.caller, { run: opened.run, outcome: 'cancelled', detail: 'over', answer: null }),
     );
     expect(ruleOf(await rig.raise(opened, of(opened)))).toBe('access.state');
     const answer = await rig.decide.query<{ answer: object }>('SELECT decide.raise_budget($1, $2, $3) AS answer', [
@@ -164,7 +164,7 @@ describe('an approval of a hold for BUDGET', () => {
     const digest = held[0]?.action_digest as never;
     const { run, caller } = opened;
     return rig.as((sql) =>
-      access(sql, rig.deciders, { history: caller }, { run, verb, updateId: verb, claim: BOB, hold: 1, digest }),
+      access(sql, rig.deps, { history: caller }, { run, verb, updateId: verb, claim: BOB, hold: 1, digest }),
     );
   };
   it.each(['approve', 'reject'] as const)('or its rejection (%s) takes no account above its cap', async (verb) => {

@@ -47,7 +47,7 @@ describe('what counts', () => {
     const request = skillCall(one.run, 1, 'look');
     await expect(
       rig.as(async (sql) => {
-        await decideStep(sql, rig.deciders, one.caller, request);
+        await decideStep(sql, rig.deps, one.caller, request);
         throw new Error('the worker died');
       }),
     ).rejects.toThrow('the worker died');
@@ -58,7 +58,7 @@ describe('what counts', () => {
       applicationName: 'tests',
       max: 1,
     });
-    await expect(losing.transaction((sql) => decideStep(sql, rig.deciders, one.caller, request))).rejects.toThrow();
+    await expect(losing.transaction((sql) => decideStep(sql, rig.deps, one.caller, request))).rejects.toThrow();
     expect(way.lost).toBe(1);
     await losing.close();
     await way.close();
@@ -106,7 +106,8 @@ describe('what counts', () => {
       [uuidOf(one.run)],
     );
     const { intent } = skillCall(one.run, 1, 'look');
-    const again = rows.map(({ body }) => rig.deciders.checker.check(intent, JSON.parse(body) as Snapshot).ruling);
+    const { deployed } = rig.deps;
+    const again = rows.map(({ body }) => deployed.checker.check(intent, JSON.parse(body) as Snapshot).answer.ruling);
     expect(again).toEqual([
       expect.objectContaining({ effect: 'allow' }),
       expect.objectContaining({ effect: 'deny', retryAfterMs: 29_000 }),

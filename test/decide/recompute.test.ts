@@ -103,7 +103,7 @@ const every = (run: RunId) =>
     [uuidOf(run)],
   );
 const again = (run: RunId, { step, attempt }: { readonly step: number; readonly attempt: number }) =>
-  rig.as((sql) => recompute(sql, rig.deciders.sets, { run, step, attempt }));
+  rig.as((sql) => recompute(sql, rig.deps.sets, { run, step, attempt }));
 
 describe('a decision', () => {
   it('of any run, under any halts, sets, holds and budgets, is made again equal; with another snapshot it is found changed', async () => {

@@ -19,7 +19,7 @@ afterAll(() => rig.close());
 const repairer = (run: RunId) => ({ workflowId: `rok-repair/${run}`, temporalRunId: randomUUID() });
 type Caller = ReturnType<typeof repairer>;
 const asked = (run: RunId, caller: Caller): Promise<RepairAnswer> =>
-  rig.as((sql) => repair(sql, rig.deciders, caller, { run, reason: 'workflow_closed' }));
+  rig.as((sql) => repair(sql, rig.deps, caller, { run, reason: 'workflow_closed' }));
 const closed = (run: RunId) =>
   rig.stack.admin.query(`INSERT INTO audit.orphans (run_id, status) VALUES ($1, 'TERMINATED')`, [uuidOf(run)]);
 const state = async (run: RunId) => {
@@ -51,13 +51,13 @@ describe('a repair', () => {
     expect(await state(run)).toEqual({ phase: 'FINALIZING', outcome: 'forced', temporal_run_id: caller.temporalRunId });
     // Asked again by the same execution: the same answer, and no second decision.
     expect(await asked(run, caller)).toEqual(answer);
-    await rig.as((sql) => latch(sql, rig.deciders, caller, { run, outcome: 'forced', detail: '', answer: null }));
+    await rig.as((sql) => latch(sql, rig.deps, caller, { run, outcome: 'forced', detail: '', answer: null }));
     expect(await decisions(run)).toEqual([
       { step: 2, kind: 'run.repair', target: 'workflow_closed', effect: 'allow' },
       { step: 3, kind: 'run.outcome', target: 'forced', effect: 'allow' },
     ]);
     for (const step of [2, 3])
-      expect(await rig.as((sql) => recompute(sql, rig.deciders.sets, { run, step, attempt: null }))).toMatchObject({
+      expect(await rig.as((sql) => recompute(sql, rig.deps.sets, { run, step, attempt: null }))).toMatchObject({
         result: 'equal',
       });
   });

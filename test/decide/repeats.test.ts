@@ -6,7 +6,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClaimVerifier } from '../../src/decide/access.js';
 import { administer } from '../../src/decide/administer.js';
-import type { Deciders } from '../../src/decide/deciders.js';
+import type { DecideDeps } from '../../src/decide/deps.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import type { Administered } from '../../src/domain/protocol/administer.js';
 import { temporaryFolder } from '../stack/servers.js';
@@ -16,13 +16,13 @@ import { createStepRig, type StepRig } from './step-rig.js';
 let rig: StepRig;
 let folder: string;
 let assertions: Assertions;
-let deciders: Deciders;
+let deps: DecideDeps;
 beforeAll(async () => {
   rig = await createStepRig();
   folder = await temporaryFolder('repeats');
   assertions = await createAssertions(join(folder, 'keys.json'));
   const keys = JSON.parse(await readFile(assertions.keySet, 'utf8')) as Parameters<typeof createLocalJWKSet>[0];
-  deciders = { ...rig.deciders, verifyClaim: createClaimVerifier(createLocalJWKSet(keys)) };
+  deps = { ...rig.deps, verifyClaim: createClaimVerifier(createLocalJWKSet(keys)) };
 });
 afterAll(async () => {
   await rig.close();
@@ -42,12 +42,12 @@ const fresh = () => {
   return { id, workflowId: `rok/acme/${id}`, caller: { workflowId: `rok/acme/${id}`, temporalRunId: randomUUID() } };
 };
 const compare = (workflowId: string, spec: object): Promise<Administered> =>
-  rig.as((sql) => administer(sql, deciders, `rok-admin/${randomUUID()}`, { ask: 'same', workflowId, spec }));
+  rig.as((sql) => administer(sql, deps, `rok-admin/${randomUUID()}`, { ask: 'same', workflowId, spec }));
 
 describe('a start under an id that is taken', () => {
   it('is a repeat when all is the same, however its members are ordered and its name is written', async () => {
     const { id, workflowId, caller } = fresh();
-    const { opened } = await rig.open({ ...SPEC, id }, caller, deciders);
+    const { opened } = await rig.open({ ...SPEC, id }, caller, deps);
     const { run } = opened;
     const other = { labels: { goal: 'refund' }, limits: { steps: 5 }, actor: { local: ' Alice', roles: ['x'] } };
     expect(await compare(workflowId, { ...SPEC, id })).toEqual({ ask: 'same', result: 'same', run });
@@ -66,7 +66,7 @@ describe('a start under an id that is taken', () => {
     ['deadline', { deadline: '2031-01-01T00:00:00Z' }],
   ])('is refused for another %s, which is named to who asked first', async (field, over) => {
     const { id, workflowId, caller } = fresh();
-    const { run } = (await rig.open({ ...SPEC, id }, caller, deciders)).opened;
+    const { run } = (await rig.open({ ...SPEC, id }, caller, deps)).opened;
     expect(await compare(workflowId, { ...SPEC, id, ...over })).toEqual({
       ask: 'same',
       result: 'another',
@@ -77,7 +77,7 @@ describe('a start under an id that is taken', () => {
 
   it('of another person is refused, and tells it nothing of the rest', async () => {
     const { id, workflowId, caller } = fresh();
-    const { run } = (await rig.open({ ...SPEC, id }, caller, deciders)).opened;
+    const { run } = (await rig.open({ ...SPEC, id }, caller, deps)).opened;
     const eve = { ...SPEC, id, actor: { local: 'eve' } };
     const another = { ask: 'same', result: 'another', run, fields: ['person'] };
     expect(await compare(workflowId, eve)).toEqual(another);
@@ -90,7 +90,7 @@ describe('a start under an id that is taken', () => {
     const { id, workflowId, caller } = fresh();
     const claim = (sub: string, workflow = workflowId) => assertions.claim({ workflow, verb: 'start', sub });
     const first = await claim('alice');
-    const { run } = (await rig.open({ ...SPEC, id, actor: first }, caller, deciders)).opened;
+    const { run } = (await rig.open({ ...SPEC, id, actor: first }, caller, deps)).opened;
     const same = { ask: 'same', result: 'same', run };
     expect(await compare(workflowId, { ...SPEC, id, actor: first })).toEqual(same);
     expect(await compare(workflowId, { ...SPEC, id, actor: await claim('alice') })).toEqual(same);
@@ -105,7 +105,7 @@ describe('a start under an id that is taken', () => {
   it('is not known to be the same once the secret is erased, nor when nobody opened it', async () => {
     const { id, workflowId, caller } = fresh();
     expect(await compare(workflowId, { ...SPEC, id })).toEqual({ ask: 'same', result: 'unopened' });
-    const { run } = (await rig.open({ ...SPEC, id }, caller, deciders)).opened;
+    const { run } = (await rig.open({ ...SPEC, id }, caller, deps)).opened;
     await expect(
       rig.stack.admin.query(`UPDATE decide.requests SET nonce = repeat('0', 64) WHERE run_id = $1`, [uuidOf(run)]),
     ).rejects.toMatchObject({ code: '55000' });
@@ -119,15 +119,15 @@ describe('a start under an id that is taken', () => {
 describe('an execution for a run that Temporal has forgotten', () => {
   it('is refused as a copy when it asks for the same, as a conflict when it asks for something else', async () => {
     const { id, caller } = fresh();
-    const { run } = (await rig.open({ ...SPEC, id }, caller, deciders)).opened;
+    const { run } = (await rig.open({ ...SPEC, id }, caller, deps)).opened;
     const again = { ...caller, temporalRunId: randomUUID() };
-    await expect(rig.open({ ...SPEC, id }, again, deciders)).rejects.toMatchObject({ code: 'not_this_history' });
-    await expect(rig.open({ ...SPEC, id, input: 'other' }, again, deciders)).rejects.toMatchObject({
+    await expect(rig.open({ ...SPEC, id }, again, deps)).rejects.toMatchObject({ code: 'not_this_history' });
+    await expect(rig.open({ ...SPEC, id, input: 'other' }, again, deps)).rejects.toMatchObject({
       code: 'id_conflict',
       message: `the id belongs to run \`${run}\`, which was asked for with another input`,
     });
     const elsewhere = { workflowId: 'mine', temporalRunId: randomUUID() };
-    await expect(rig.open({ ...SPEC, id, input: 'other' }, elsewhere, deciders)).rejects.toMatchObject({
+    await expect(rig.open({ ...SPEC, id, input: 'other' }, elsewhere, deps)).rejects.toMatchObject({
       code: 'id_conflict',
     });
   });
@@ -137,7 +137,7 @@ describe('what is stored of a spec', () => {
   it('does not let who reads it try out inputs: the same spec has other digests in another run', async () => {
     const digests = await Promise.all(
       [fresh(), fresh()].map(async ({ caller }) => {
-        const { opened } = await rig.open(SPEC, caller, deciders);
+        const { opened } = await rig.open(SPEC, caller, deps);
         const [row] = await rig.stack.admin.query<{ spec_digest: string; request_digest: string }>(
           'SELECT spec_digest, request_digest FROM decide.runs WHERE run_id = $1',
           [uuidOf(opened.run)],

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { finalize } from '../../src/decide/close.js';
 import { createPriceTables } from '../../src/decide/price-tables.js';
 import { createPriceTable } from '../../src/decide/prices.js';
-import { openStepGroups } from '../../src/decide/step-groups.js';
+import { openStepBatches } from '../../src/decide/step-batches.js';
 import { decideStep } from '../../src/decide/step.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';
@@ -44,17 +44,17 @@ describe('a step', () => {
     const { opened, caller } = await rig.open();
     const { run } = opened;
     await rig.decide.query('INSERT INTO decide.price_tables (digest, body) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
-      rig.deciders.prices.digest,
-      rig.deciders.prices.body,
+      rig.deps.prices.digest,
+      rig.deps.prices.body,
     ]);
     const first = await rig.step(caller, await modelCall(rig, run, 1));
     await executed(rig, run, 1, first, 50);
     const dearer = createPriceTable({ 'scripted/a': { input_cost_per_token: 3e-6, output_cost_per_token: 3e-6 } });
-    const changed = { ...rig.deciders, prices: dearer, tables: createPriceTables(dearer) };
+    const changed = { ...rig.deps, prices: dearer, tables: createPriceTables(dearer) };
     const request = await modelCall(rig, run, 2, { output: 10 });
-    const inGroup = openStepGroups(rig.decide, changed);
+    const inBatch = openStepBatches(rig.decide, changed, console);
     const second =
-      (await inGroup({ caller, request })) ?? (await rig.as((sql) => decideStep(sql, changed, caller, request)));
+      (await inBatch({ caller, request })) ?? (await rig.as((sql) => decideStep(sql, changed, caller, request)));
     expect(second).toMatchObject({ ruling: { effect: 'allow' }, digests: { priceTableDigest: dearer.digest } });
     const moneyOf = () =>
       rig.decide.query('SELECT spent_micros, bound_micros FROM decide.reservations WHERE run_id = $1 ORDER BY step', [
@@ -70,7 +70,7 @@ describe('a step', () => {
       dearer.digest,
       dearer.body,
     ]);
-    await rig.as((sql) => finalize(sql, rig.deciders, caller, { run, outcome: 'succeeded', detail: '', answer: null }));
+    await rig.as((sql) => finalize(sql, rig.deps, caller, { run, outcome: 'succeeded', detail: '', answer: null }));
     expect(await moneyOf()).toMatchObject([{ spent_micros: 150n }, { spent_micros: 330n }]);
     expect(await drift(rig.decide)).toEqual([]);
   });

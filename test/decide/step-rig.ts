@@ -1,41 +1,41 @@
 /** A run opened and decided by the real functions, each act a transaction as login rok_decide. */
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../../src/decide/caller.js';
-import type { Deciders } from '../../src/decide/deciders.js';
+import type { DecideDeps } from '../../src/decide/deps.js';
 import { identityOf } from '../../src/decide/open-identity.js';
 import { openRun } from '../../src/decide/open.js';
 import { readOpened } from '../../src/decide/opened.js';
 import { decideStep } from '../../src/decide/step.js';
-import { openStepGroups } from '../../src/decide/step-groups.js';
+import { openStepBatches } from '../../src/decide/step-batches.js';
 import { contextDigest, type ContextRef } from '../../src/domain/context.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { Opened, StepAnswer, StepRequest } from '../../src/domain/protocol/decide.js';
 import type { Sql } from '../../src/domain/sql.js';
 import { createLedgerRig, type LedgerRig } from './ledger-rig.js';
-import { decidersWith } from './step-deciders.js';
+import { depsWith } from './step-deps.js';
 
 export type StepRig = LedgerRig & {
-  readonly deciders: Deciders;
+  readonly deps: DecideDeps;
+  /** What batches of steps failed with. */
+  readonly failures: unknown[];
   as<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
-  open(spec?: object, caller?: Caller, by?: Deciders): Promise<{ readonly opened: Opened; readonly caller: Caller }>;
+  open(spec?: object, caller?: Caller, by?: DecideDeps): Promise<{ readonly opened: Opened; readonly caller: Caller }>;
   step(caller: Caller, request: StepRequest): Promise<StepAnswer>;
 };
 
 /** @param agent fields of the agent's file, over those it has here */
 export async function createStepRig(agent: object = {}): Promise<StepRig> {
   const rig = await createLedgerRig();
-  const deciders = decidersWith(agent);
+  const deps = depsWith(agent);
   const as = <T>(work: (sql: Sql) => Promise<T>): Promise<T> => rig.decide.transaction(work);
-  const inGroup = openStepGroups(rig.decide, deciders);
+  const failures: unknown[] = [];
+  const inBatch = openStepBatches(rig.decide, deps, { error: (fields) => void failures.push(fields) });
   return {
     ...rig,
-    deciders,
+    deps,
+    failures,
     as,
-    async open(
-      spec = {},
-      caller = { workflowId: `rok/acme/${randomUUID()}`, temporalRunId: randomUUID() },
-      by = deciders,
-    ) {
+    async open(spec = {}, caller = { workflowId: `rok/acme/${randomUUID()}`, temporalRunId: randomUUID() }, by = deps) {
       const whole = { tenant: 'acme', agent: 'clerk', input: 'hello', actor: { local: 'alice' }, ...spec };
       const request = {
         spec: whole,
@@ -46,7 +46,7 @@ export async function createStepRig(agent: object = {}): Promise<StepRig> {
       return { opened, caller };
     },
     step: async (caller, request) =>
-      (await inGroup({ caller, request })) ?? (await as((sql) => decideStep(sql, deciders, caller, request))),
+      (await inBatch({ caller, request })) ?? (await as((sql) => decideStep(sql, deps, caller, request))),
   };
 }
 

@@ -155,7 +155,7 @@ describe('decide.step', () => {
       rig.as((sql) =>
         access(
           sql,
-          rig.deciders,
+          rig.deps,
           { history: caller },
           { run, verb: 'approve', updateId, claim: { local, roles }, hold: 1, digest },
         ),
@@ -186,17 +186,15 @@ describe('decide.step', () => {
       dueInMs: expect.any(Number),
       holds: [],
     };
-    expect(await rig.as((sql) => latch(sql, rig.deciders, caller, ended))).toEqual(latched);
-    expect(await rig.as((sql) => latch(sql, rig.deciders, caller, { ...ended, outcome: 'succeeded' }))).toEqual(
-      latched,
-    );
+    expect(await rig.as((sql) => latch(sql, rig.deps, caller, ended))).toEqual(latched);
+    expect(await rig.as((sql) => latch(sql, rig.deps, caller, { ...ended, outcome: 'succeeded' }))).toEqual(latched);
     expect(effectOf(await rig.step(caller, await modelCall(rig, run, 3)))).toBe('closed');
     const answered = () => rig.decide.query('SELECT answer FROM decide.runs WHERE run_id = $1', [uuidOf(run)]);
     expect(await answered()).toEqual([{ answer: 'no \uFFFD digest' }]);
     await expect(
       rig.decide.query('UPDATE decide.runs SET answer = NULL WHERE run_id = $1', [uuidOf(run)]),
     ).rejects.toThrow('the answer of a run is given when its outcome is latched');
-    const final = await rig.as((sql) => finalize(sql, rig.deciders, caller, ended));
+    const final = await rig.as((sql) => finalize(sql, rig.deps, caller, ended));
     expect(final).toEqual({
       phase: 'FAILED',
       outcome: 'killed',
@@ -206,7 +204,7 @@ describe('decide.step', () => {
       attempts: 1,
       onTime: true,
     });
-    expect(await rig.as((sql) => finalize(sql, rig.deciders, caller, ended))).toEqual(final);
+    expect(await rig.as((sql) => finalize(sql, rig.deps, caller, ended))).toEqual(final);
     expect(await drift(rig.decide)).toEqual([]);
     expect(
       await rig.decide.query(`SELECT 1 FROM decide.accounts WHERE subject = $1 AND reserved <> 0`, [uuidOf(run)]),

@@ -209,9 +209,7 @@ export const functionCallers: Readonly<Record<string, readonly string[]>> = {
   'decide.rates_of(text,text,text,text)': ['rok_decide'],
   'decide.redeem(uuid,integer,integer,text,uuid)': ['rok_execute'],
   'decide.redeem_together(jsonb)': ['rok_execute'],
-  'decide.reserve_alone(uuid,jsonb,integer,integer,integer,text,timestamp with time zone,text,bigint,numeric,numeric,bigint,bigint,bigint,bigint)':
-    ['rok_decide'],
-  'decide.reserve_together(jsonb,jsonb)': ['rok_decide'],
+  'decide.reserve_in_full(jsonb,jsonb)': ['rok_decide'],
   'decide.settle_and_reserve(uuid,jsonb,jsonb)': ['rok_decide'],
   'execute.fence(uuid,integer,integer)': ['rok_decide'],
   'execute.result_digest(uuid,integer,integer,text,text,bigint,bigint,bigint,bigint,boolean,text,bigint,text,text,text)':

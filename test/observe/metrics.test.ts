@@ -39,8 +39,13 @@ it('counts what it is told', async () => {
 
 it('puts an unknown label under `other`, so that nobody can make series without end', async () => {
   const metrics = createMetrics();
-  metrics.decided({ effect: 'maybe', kind: 'anything at all', seconds: 0.003 });
-  expect(await samples(metrics.text())).toContain('rok_decisions_total{effect="other",kind="other"} 1');
+  metrics.decided({ effect: 'maybe', kind: 'anything at all', path: 'sideways', seconds: 0.003 });
+  expect(await samples(metrics.text())).toEqual(
+    expect.arrayContaining([
+      'rok_decisions_total{effect="other",kind="other"} 1',
+      'rok_decide_path_total{path="other"} 1',
+    ]),
+  );
 });
 
 it('drops what is no number instead of throwing', async () => {
@@ -48,7 +53,7 @@ it('drops what is no number instead of throwing', async () => {
   expect(() => {
     metrics.appended(-1);
     metrics.appended(Number.NaN);
-    metrics.decided({ effect: 'allow', kind: 'model.call', seconds: 'slow' as unknown as number });
+    metrics.decided({ effect: 'allow', kind: 'model.call', path: 'in_full', seconds: 'slow' as unknown as number });
     metrics.holdsOpen(undefined as unknown as number);
   }).not.toThrow();
   await expect(metrics.text()).resolves.toContain('rok_decisions_total');

@@ -9,7 +9,7 @@ import { ensureDevKeys } from '../../src/platform/local/dev-keys.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { temporalSettings } from '../../src/platform/temporal.js';
 import { assertionKeysOf, auditsKeysOf } from '../../src/workers/assertion-keys.js';
-import { loadDeciders } from '../../src/workers/deciders.js';
+import { loadDecideDeps } from '../../src/workers/decide-deps.js';
 import { openPool } from '../../src/workers/open-pool.js';
 import type { WorkerSetup } from '../../src/workers/setup.js';
 import { signerOf } from '../../src/workers/signing.js';
@@ -46,7 +46,7 @@ const inEach = (env: NodeJS.ProcessEnv, start: (setup: WorkerSetup) => Promise<u
 
 it('no policy set: refused, refused, warned of', async () => {
   const nothing = join(folder, 'nothing');
-  const found = await inEach({ ROK_POLICIES: nothing, ROK_AGENTS: nothing }, loadDeciders);
+  const found = await inEach({ ROK_POLICIES: nothing, ROK_AGENTS: nothing }, loadDecideDeps);
   const refused = (profile: string) => `profile ${profile} needs a policy set and \`${nothing}\` holds none`;
   expect(found).toEqual([
     { refused: refused('STRICT'), warned: [] },

@@ -9,19 +9,20 @@ import { loadPolicies, type Policies } from '../cedar.js';
 import type { PolicyCheck } from '../checks/check.js';
 import { createPolicyChecker, type PolicyChecker } from '../policy-checker.js';
 
-export type Rules = { readonly policies: Policies; readonly checker: PolicyChecker };
+/** One policy set, and the checker that asks it. */
+export type RulesInForce = { readonly policies: Policies; readonly checker: PolicyChecker };
 export type PolicySets = {
   /** The set of this digest, and the deployed one for null. */
-  of(sql: Sql, digest: Digest | null): Promise<Rules>;
+  of(sql: Sql, digest: Digest | null): Promise<RulesInForce>;
   /** Of a set that is in force nowhere; whoever loads it releases it. @throws RokError `policy_invalid` */
-  load(source: PolicySource): Rules;
+  load(source: PolicySource): RulesInForce;
 };
 
 /** Sets kept ready; the one not asked for the longest time goes first. */
 const KEPT = 8;
 
-export function createPolicySets(deployed: Rules, custom: readonly PolicyCheck[]): PolicySets {
-  const kept = new Map<Digest, Rules>();
+export function createPolicySets(deployed: RulesInForce, custom: readonly PolicyCheck[]): PolicySets {
+  const kept = new Map<Digest, RulesInForce>();
   return {
     load({ files, ...extras }) {
       const policies = loadPolicies(files, extras);
@@ -70,7 +71,7 @@ const broken = (digest: Digest, why: string): Policies => ({
   check() {
     throw new Error(`policy set ${digest.slice(0, 16)}: ${why}`);
   },
-  foresee: () => null,
+  warm: () => false,
   release() {
     // Nothing was prepared.
   },

@@ -24,7 +24,7 @@ export function runSetTests(source: PolicySource): readonly TestResult[] {
   try {
     return Object.entries(source.tests).flatMap(([file, tests]) =>
       tests.map((test) => {
-        const answer = checker.check(intentOf(test), snapshotOf(test, policies.files));
+        const { answer } = checker.check(intentOf(test), snapshotOf(test, policies.files));
         return { file, name: test.name, problems: differences(test, answer) };
       }),
     );

@@ -8,12 +8,18 @@ import { OUTCOMES } from '../../domain/phases.js';
 import { VERDICT_STATUSES } from '../../domain/verdict.js';
 
 const EFFECTS = ['allow', 'deny', 'pause'] as const;
+const PATHS = ['in_full', 'by_itself'] as const;
 const RESULTS = ['succeeded', 'failed', 'unknown'] as const;
 
 export type Metrics = {
   runStarted(): void;
   runFinished(outcome: string): void;
-  decided(what: { readonly effect: string; readonly kind: string; readonly seconds: number }): void;
+  decided(what: {
+    readonly effect: string;
+    readonly kind: string;
+    readonly path: string;
+    readonly seconds: number;
+  }): void;
   attempted(what: { readonly kind: string; readonly result: string }): void;
   spent(micros: bigint): void;
   holdsOpen(count: number): void;
@@ -46,6 +52,9 @@ export function createMetrics(): Metrics {
   const started = counter('rok_runs_started_total', 'Runs opened.');
   const finished = counter('rok_runs_finished_total', 'Runs that reached a terminal phase.', ['outcome']);
   const decisions = counter('rok_decisions_total', 'Decisions by effect and kind of intent.', ['effect', 'kind']);
+  const decidePaths = counter('rok_decide_path_total', 'Steps decided, in full in one pass or by themselves.', [
+    'path',
+  ]);
   const decisionSeconds = new Histogram({
     name: 'rok_decision_duration_seconds',
     help: 'Time of one decision, transaction included.',
@@ -71,8 +80,9 @@ export function createMetrics(): Metrics {
   return {
     runStarted: () => quietly(() => started.inc()),
     runFinished: (outcome) => quietly(() => finished.inc({ outcome: known(OUTCOMES, outcome) })),
-    decided: ({ effect, kind, seconds }) =>
+    decided: ({ effect, kind, path, seconds }) =>
       quietly(() => {
+        decidePaths.inc({ path: known(PATHS, path) });
         decisions.inc({ effect: known(EFFECTS, effect), kind: known(INTENT_KINDS, kind) });
         decisionSeconds.observe(seconds);
       }),

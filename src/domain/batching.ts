@@ -1,20 +1,21 @@
 /**
- * What comes while others are under way travels together: one transaction, one commit, one wait for a lock for all of them.
- * Nobody waits for company, so what comes alone is as fast as before. Nobody waits behind a group that is stuck either: it
- * stops counting when it is late, and is given up when it is over its time. Deliberately without knowing what is sent.
+ * A batcher without delay: items that arrive while a batch is in flight form the next one, which shares one transaction, one
+ * commit and one wait for a lock. No item waits for others to arrive, so a lone one is a batch of its own at once. No item
+ * waits behind a batch that is stuck either: that one stops counting when it is late, and is given up when it is over its
+ * time. Deliberately without knowing what is sent.
  */
 
-export type GroupBounds<Item> = {
-  /** Groups under way at once, not counting those that are late. */
-  readonly groups: number;
-  /** After how long a group is late, and how many may be under way with all that are. */
+export type BatchBounds<Item> = {
+  /** Batches in flight at once, not counting those that are late. */
+  readonly batches: number;
+  /** After how long a batch is late, and how many may be in flight with all that are. */
   readonly late: { readonly afterMs: number; readonly atMost: number };
-  /** After how long a group is given up, and its place is another's. */
+  /** After how long a batch is given up, and its place is another's. */
   readonly deadlineMs: number;
   readonly items: number;
-  /** Items that may not be in one group have the same. */
+  /** Items that may not be in one batch have the same. */
   readonly keyOf?: (item: Item) => string;
-  /** Weights of a group's items together; a single one may weigh more. */
+  /** Weights of a batch's items together; a single one may weigh more. */
   readonly weight?: { readonly of: (item: Item) => number; readonly atMost: number };
 };
 
@@ -30,15 +31,15 @@ type Send<Item, Answer> = (
 ) => Promise<readonly (Answer | PromiseLike<Answer>)[]>;
 
 /** @param send answers each item, in their order, now or later; what it throws, all are told. Its signal aborts at the deadline */
-export function inGroups<Item, Answer>(
-  bounds: GroupBounds<Item>,
+export function createBatcher<Item, Answer>(
+  bounds: BatchBounds<Item>,
   send: Send<Item, Answer>,
 ): (item: Item) => Promise<Answer> {
   const waiting: Waiting<Item, Answer>[] = [];
   let inTime = 0;
   let underWay = 0;
   const next = (): void => {
-    while (inTime < bounds.groups && underWay < bounds.late.atMost && waiting.length > 0) begin();
+    while (inTime < bounds.batches && underWay < bounds.late.atMost && waiting.length > 0) begin();
   };
   const begin = (): void => {
     let isLate = false;
@@ -53,7 +54,7 @@ export function inGroups<Item, Answer>(
     }, bounds.late.afterMs);
     inTime += 1;
     underWay += 1;
-    void deliver(takeGroup(waiting, bounds), send, bounds.deadlineMs).finally(() => {
+    void deliver(takeBatch(waiting, bounds), send, bounds.deadlineMs).finally(() => {
       clearTimeout(late);
       stopCounting();
       underWay -= 1;
@@ -68,9 +69,9 @@ export function inGroups<Item, Answer>(
 }
 
 /** In the order in which they came; what does not fit stays for the next. Never empty. */
-function takeGroup<Item, Answer>(
+function takeBatch<Item, Answer>(
   waiting: Waiting<Item, Answer>[],
-  { items, keyOf, weight }: GroupBounds<Item>,
+  { items, keyOf, weight }: BatchBounds<Item>,
 ): readonly Waiting<Item, Answer>[] {
   const keys = new Set<string>();
   let weighs = 0;
@@ -87,7 +88,7 @@ function takeGroup<Item, Answer>(
 }
 
 async function deliver<Item, Answer>(
-  group: readonly Waiting<Item, Answer>[],
+  batch: readonly Waiting<Item, Answer>[],
   send: Send<Item, Answer>,
   deadlineMs: number,
 ): Promise<void> {
@@ -95,21 +96,21 @@ async function deliver<Item, Answer>(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const over = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const error = new Error(`a group was not answered within ${deadlineMs} ms`);
+      const error = new Error(`a batch was not answered within ${deadlineMs} ms`);
       givingUp.abort(error);
       reject(error);
     }, deadlineMs);
   });
   try {
     const sending = send(
-      group.map(({ item }) => item),
+      batch.map(({ item }) => item),
       givingUp.signal,
     );
     const answers = await Promise.race([sending, over]);
-    if (answers.length !== group.length) throw new Error('not every item of a group was answered');
-    for (const [at, one] of group.entries()) one.answered(answers[at] as Answer | PromiseLike<Answer>);
+    if (answers.length !== batch.length) throw new Error('not every item of a batch was answered');
+    for (const [at, one] of batch.entries()) one.answered(answers[at] as Answer | PromiseLike<Answer>);
   } catch (error) {
-    for (const one of group) one.failed(error);
+    for (const one of batch) one.failed(error);
   } finally {
     clearTimeout(timer);
   }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { inGroups } from '../../src/domain/grouping.js';
+import { createBatcher } from '../../src/domain/batching.js';
 
 type Late = { readonly afterMs: number; readonly atMost: number };
 type Item = { readonly name: string; readonly key?: string; readonly weight?: number };
 
 /** Sends nothing until it is let go. */
 function gate(given: {
-  readonly groups: number;
+  readonly batches: number;
   readonly items: number;
   readonly late?: Late;
   readonly deadlineMs?: number;
@@ -15,7 +15,7 @@ function gate(given: {
   const sent: string[][] = [];
   const givenUp: string[] = [];
   const waiting: (() => void)[] = [];
-  const ask = inGroups<Item, string>(
+  const ask = createBatcher<Item, string>(
     {
       ...bounds,
       keyOf: ({ name, key }) => key ?? name,
@@ -36,9 +36,9 @@ function gate(given: {
   return { ask, sent, letGo, givenUp };
 }
 
-describe('inGroups', () => {
+describe('a batcher', () => {
   it('sends at once what comes alone, and together what came meanwhile, in order and within the bounds', async () => {
-    const { ask, sent, letGo } = gate({ groups: 1, items: 3 });
+    const { ask, sent, letGo } = gate({ batches: 1, items: 3 });
     const answers = Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => ask({ name })));
     expect(sent).toEqual([['a']]);
     await letGo();
@@ -49,8 +49,8 @@ describe('inGroups', () => {
     expect(await answers).toEqual(['a!', 'b!', 'c!', 'd!', 'e!']);
   });
 
-  it('has as many under way as it may, no two of one key in one group, and nothing too heavy beside another', async () => {
-    const { ask, sent, letGo } = gate({ groups: 2, items: 9 });
+  it('has as many under way as it may, no two of one key in one batch, and nothing too heavy beside another', async () => {
+    const { ask, sent, letGo } = gate({ batches: 2, items: 9 });
     const items = [
       { name: 'a' },
       { name: 'b' },
@@ -68,7 +68,7 @@ describe('inGroups', () => {
   });
 
   it('tells each its own end, and all where the sending failed; what comes next is sent all the same', async () => {
-    const { ask, letGo } = gate({ groups: 1, items: 9 });
+    const { ask, letGo } = gate({ batches: 1, items: 9 });
     const ends = Promise.allSettled(['a', 'bad', 'b'].map((name) => ask({ name })));
     await letGo();
     await letGo();
@@ -82,13 +82,13 @@ describe('inGroups', () => {
     expect(await after).toBe('z!');
   });
 
-  it('leaves a group behind that is late, but not more than so many', async () => {
-    const { ask, sent, letGo } = gate({ groups: 1, items: 1, late: { afterMs: 20, atMost: 3 } });
+  it('leaves a batch behind that is late, but not more than so many', async () => {
+    const { ask, sent, letGo } = gate({ batches: 1, items: 1, late: { afterMs: 20, atMost: 3 } });
     const answers = Promise.all(['a', 'b', 'c', 'd'].map((name) => ask({ name })));
     expect(sent).toEqual([['a']]);
     while (sent.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(sent).toEqual([['a'], ['b'], ['c']]);
-    // Timers of one length fire in the order in which they were set: this one after that of the third group.
+    // Timers of one length fire in the order in which they were set: this one after that of the third batch.
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(sent).toHaveLength(3);
     await letGo();
@@ -98,7 +98,7 @@ describe('inGroups', () => {
   });
 
   it('gives up what is not answered by its deadline, says so to whoever sends, and goes on', async () => {
-    const { ask, sent, givenUp } = gate({ groups: 1, items: 9, deadlineMs: 30 });
+    const { ask, sent, givenUp } = gate({ batches: 1, items: 9, deadlineMs: 30 });
     const stuck = ask({ name: 'stuck' });
     const next = ask({ name: 'next' });
     await expect(stuck).rejects.toThrow('not answered within 30 ms');

@@ -2,16 +2,14 @@
 import type { Agent } from '../domain/agent.js';
 import type { Profile } from '../domain/profiles.js';
 import type { ClaimVerifier } from './access.js';
-import type { Policies } from './cedar.js';
-import type { PolicySets } from './policies/in-force.js';
-import type { PolicyChecker } from './policy-checker.js';
+import type { PolicySets, RulesInForce } from './policies/in-force.js';
 import type { PriceTables } from './price-tables.js';
 import type { PriceTable } from './prices.js';
 
-export type Deciders = {
-  readonly checker: PolicyChecker;
-  readonly policies: Policies;
-  /** Published sets; `checker` and `policies` are of the deployed one. */
+export type DecideDeps = {
+  /** The set that was deployed with the worker. */
+  readonly deployed: RulesInForce;
+  /** By which set a tenant's runs are decided: the deployed one or a published one. */
   readonly sets: PolicySets;
   readonly prices: PriceTable;
   /** Those by which earlier decisions are settled. */

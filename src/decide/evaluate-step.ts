@@ -1,6 +1,6 @@
 /**
- * What one step's decision is weighed with, once the run is locked and the facts are read: which calls are over and what they
- * cost, the snapshot, the checks, and what the ledger will be asked. Pure: it neither reads nor writes.
+ * Evaluates one step whose run is locked and whose facts are read: which calls are over and what they cost, the snapshot, the
+ * checks, and what the ledger will be asked. Pure: it neither reads nor writes.
  */
 import { contextDigest } from '../domain/context.js';
 import { settingsDigest } from '../domain/digest.js';
@@ -15,21 +15,30 @@ import type { StepRequest } from '../domain/protocol/decide.js';
 import { templateTokens } from '../domain/tokens.js';
 import type { Ruling } from '../domain/decision.js';
 import { skillName } from './checks/limits.js';
-import type { Deciders } from './deciders.js';
-import type { Foreseen } from './cedar.js';
 import type { DecisionRow } from './decision-row.js';
+import type { DecideDeps } from './deps.js';
 import { boundFor, settlementOf, tookMore, type ReserveAsk, type Settlement } from './ledger.js';
-import type { Answer } from './policy-checker.js';
+import type { Answer, Checked } from './policy-checker.js';
+import type { RulesInForce } from './policies/in-force.js';
 import type { PricesNamed } from './price-tables.js';
 import { runFacts, type OpenWarrant, type RunRow } from './run-row.js';
 import { agentFacts, type Counters, type Snapshot } from './snapshot.js';
 import { NOTHING_READ, type StepFacts, type StepQuestion } from './step-facts.js';
 
-export type Weighed = {
+/** A step with all that its evaluation needs. */
+export type StepAtHand = {
+  readonly rules: RulesInForce;
+  readonly request: StepRequest;
   readonly action: Digest;
+  readonly row: RunRow;
+  readonly facts: StepFacts;
+};
+
+export type EvaluatedStep = StepAtHand & {
   readonly settlements: readonly Settlement[];
+  /** As it is before the ledger is asked. */
   readonly before: Snapshot;
-  readonly first: Answer;
+  readonly checked: Checked;
   /** Null: refused or held already, or nothing that needs a warrant. */
   readonly ask: ReserveAsk | null;
 };
@@ -72,55 +81,43 @@ export const needsWarrant = ({ kind }: Intent): boolean => kind === 'model.call'
 /** What is over, and the prices that its decisions named. */
 export type Settling = { readonly warrants: readonly OpenWarrant[]; readonly prices: PricesNamed };
 
-export function weigh(
-  deciders: Deciders,
-  request: StepRequest,
-  action: Digest,
-  row: RunRow,
-  facts: StepFacts,
-  settling: Settling,
-  foreseen: Foreseen | null = null,
-): Weighed {
+export function evaluateStep(deps: DecideDeps, step: StepAtHand, { warrants, prices }: Settling): EvaluatedStep {
+  const { rules, request, action, row, facts } = step;
   const { intent } = request;
-  const { warrants, prices } = settling;
   const settlements = warrants.map((warrant) => settlementOf(prices, warrant));
   const before: Snapshot = {
-    ...snapshotOf(deciders, request, row, facts, countSuccesses(row.counters, warrants)),
+    ...snapshotOf(deps, step, countSuccesses(row.counters, warrants)),
     overrun: facts.overran || warrants.some((warrant, at) => tookMore(warrant, settlements[at])),
   };
-  const first = deciders.checker.check(intent, before, foreseen);
-  if (first.ruling.effect !== 'allow' || !needsWarrant(intent))
-    return { action, settlements, before, first, ask: null };
+  const checked = rules.checker.check(intent, before);
+  const { ruling } = checked.answer;
+  if (ruling.effect !== 'allow' || !needsWarrant(intent)) return { ...step, settlements, before, checked, ask: null };
   const ask: ReserveAsk = {
     step: intent.step,
     attempt: intent.attempt,
     turn: request.turn,
     actionDigest: action,
-    notAfter: first.ruling.grant.notAfter,
+    notAfter: ruling.grant.notAfter,
     enforced: PROFILE_RULES[before.run.profile].enforce,
-    bound: boundFor(deciders.prices, intent, before.inputTokens ?? 0),
+    bound: boundFor(deps.prices, intent, before.inputTokens ?? 0),
     askedOutputTokens: intent.askedOutputTokens ?? null,
   };
-  return { action, settlements, before, first, ask };
+  return { ...step, settlements, before, checked, ask };
 }
 
-/** What policies say of it, worked out while the facts are being read. */
-export const foresee = (
-  deciders: Deciders,
-  request: StepRequest,
-  row: RunRow,
-  read: Pick<StepFacts, 'arguments'>,
-): Foreseen | null =>
-  deciders.checker.foresee(
-    request.intent,
-    snapshotOf(deciders, request, row, { ...NOTHING_READ, ...read }, row.counters),
-  );
+/** Asks the policies while the facts are being read. */
+export function warm(
+  deps: DecideDeps,
+  { rules, request, row }: Omit<StepAtHand, 'facts'>,
+  stored: string | null,
+): void {
+  const step = { request, row, facts: { ...NOTHING_READ, arguments: stored } };
+  rules.checker.warm(request.intent, snapshotOf(deps, step, row.counters));
+}
 
 export const decisionOf = (
-  deciders: Deciders,
-  { run, intent }: StepRequest,
-  { action, before }: Weighed,
-  row: RunRow,
+  deps: DecideDeps,
+  { rules, request: { run, intent }, action, before, row }: EvaluatedStep,
   answer: Answer,
   snapshot: Snapshot,
 ): DecisionRow => ({
@@ -129,8 +126,8 @@ export const decisionOf = (
   actionDigest: action,
   snapshot,
   answer,
-  policySetDigest: deciders.policies.digest,
-  priceTableDigest: deciders.prices.digest,
+  policySetDigest: rules.policies.digest,
+  priceTableDigest: deps.prices.digest,
   counters: count(before.counters, intent, answer.ruling),
   phase: phaseAfter(row.phase, intent, answer.ruling),
 });
@@ -142,10 +139,8 @@ function phaseAfter(phase: Phase, intent: Intent, ruling: Ruling): Phase {
 }
 
 function snapshotOf(
-  deciders: Deciders,
-  request: StepRequest,
-  row: RunRow,
-  facts: StepFacts,
+  deps: DecideDeps,
+  { request, row, facts }: Pick<StepAtHand, 'request' | 'row' | 'facts'>,
   counters: Counters,
 ): Snapshot {
   const { intent, context } = request;
@@ -154,7 +149,7 @@ function snapshotOf(
   return {
     nowMs: facts.now_ms,
     run: runFacts(row),
-    agent: agentFacts(deciders.agents.get(row.agent) ?? null),
+    agent: agentFacts(deps.agents.get(row.agent) ?? null),
     limits: row.limits,
     counters,
     halted: facts.halted,
@@ -170,7 +165,7 @@ function snapshotOf(
         ? Number(facts.base_tokens ?? '0') + Number(facts.added_tokens ?? '0') + templateTokens(intent.target)
         : null,
     overrun: facts.overran,
-    priced: intent.kind === 'model.call' ? deciders.prices.priceOf(intent.target) !== null : null,
+    priced: intent.kind === 'model.call' ? deps.prices.priceOf(intent.target) !== null : null,
     budget: { spentMicros: facts.spent_micros ?? '0', capMicros: facts.cap_micros ?? row.limits.usdMicros },
     problems: [],
     ledger: null,

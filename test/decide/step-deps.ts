@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClaimVerifier } from '../../src/decide/access.js';
 import { loadPolicies } from '../../src/decide/cedar.js';
-import type { Deciders } from '../../src/decide/deciders.js';
+import type { DecideDeps } from '../../src/decide/deps.js';
 import { createPolicyChecker } from '../../src/decide/policy-checker.js';
 import { createPolicySets } from '../../src/decide/policies/in-force.js';
 import { createPriceTables } from '../../src/decide/price-tables.js';
@@ -20,7 +20,7 @@ const PRICES = {
 };
 
 /** @param agent fields of the agent's file, over those it has here */
-export function decidersWith(agent: object = {}): Deciders {
+export function depsWith(agent: object = {}): DecideDeps {
   const policies = loadPolicies({ default: POLICIES });
   const parsed = parseAgent({
     name: 'clerk',
@@ -34,7 +34,7 @@ export function decidersWith(agent: object = {}): Deciders {
   const prices = createPriceTable(PRICES);
   const deployed = { policies, checker: createPolicyChecker(policies, []) };
   return {
-    ...deployed,
+    deployed,
     sets: createPolicySets(deployed, []),
     prices,
     tables: createPriceTables(prices),

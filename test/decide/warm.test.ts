@@ -1,4 +1,4 @@
-/** Policies asked ahead, while the facts are still being read: never another answer, and only where that can be of use. */
+/** Policies asked while the facts are still being read: never another answer, and only where that can be of use. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { loadPolicies } from '../../src/decide/cedar.js';
@@ -58,9 +58,9 @@ const snapshot = fc
     }),
   );
 
-describe('what was asked ahead', () => {
-  it('changes no answer, whatever was guessed, and of whichever set it was asked', () => {
-    const seen = { foreseen: 0 };
+describe('a check that was warmed', () => {
+  it('gives the same answer, whatever was guessed, however often, and of whichever set it was asked', () => {
+    const seen = { warmed: 0 };
     fc.assert(
       fc.property(
         fc.array(policy, { minLength: 1, maxLength: 5 }),
@@ -84,16 +84,18 @@ describe('what was asked ahead', () => {
           const asked = foreign ? createPolicyChecker(others, []) : checker;
           // Without `other` the guess is right, but for what nobody can know before the facts are read.
           const guess = other ?? { ...facts, nowMs: 0, approvals: [], budget: { spentMicros: '0', capMicros: '0' } };
-          const foreseen = asked.foresee(intent, guess);
-          expect(checker.check(intent, facts, foreseen)).toEqual(checker.check(intent, facts));
-          seen.foreseen += foreseen === null ? 0 : 1;
+          const cold = checker.check(intent, facts).answer;
+          const warmed = asked.warm(intent, guess);
+          expect(checker.check(intent, facts).answer).toEqual(cold);
+          expect(checker.check(intent, facts).answer).toEqual(cold);
+          seen.warmed += warmed ? 1 : 0;
           policies.release();
           others.release();
         },
       ),
       { numRuns: 500, seed: 20261130 },
     );
-    expect(seen.foreseen).toBeGreaterThan(50);
+    expect(seen.warmed).toBeGreaterThan(50);
   });
 
   it.each([
@@ -107,17 +109,17 @@ describe('what was asked ahead', () => {
     ['what succeeded, which a settling call moves', 'context.counters.succeeded has "look"', false],
     ['the counters as a whole', 'context.counters == {"steps": 1}', false],
     ['everything', 'context == {"steps": 1}', false],
-  ])('is had where policies read %s: %s is %s', (_name, condition, expected) => {
+  ])('has something to warm where policies read %s: %s is %s', (_name, condition, expected) => {
     const text = `permit (principal, action, resource); @id("a") forbid (principal, action, resource) when { ${condition} };`;
     const checker = createPolicyChecker(loadPolicies({ default: text }), []);
-    expect(checker.foresee(skillCall, snapshotWith()) !== null).toBe(expected);
+    expect(checker.warm(skillCall, snapshotWith())).toBe(expected);
   });
 
-  it('is nothing where asking ahead fails: the check tells', () => {
+  it('says itself what failed in warming', () => {
     const checker = createPolicyChecker(loadPolicies({ default: 'permit (principal, action, resource);' }), []);
     const gone = snapshotWith({ agent: { ...snapshotWith().agent, policies: ['gone'] } as never });
-    expect(checker.foresee(skillCall, gone)).toBeNull();
-    expect(checker.check(skillCall, gone).ruling).toMatchObject({
+    expect(checker.warm(skillCall, gone)).toBe(false);
+    expect(checker.check(skillCall, gone).answer.ruling).toMatchObject({
       effect: 'deny',
       reasons: [{ code: 'check_failed' }],
     });

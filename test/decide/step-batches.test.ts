@@ -1,10 +1,10 @@
-/** Steps that travel together end as they would have one by one; whoever spoils a group is decided by itself. */
+/** Steps of one batch end as they would have one by one; where the batch is not granted in full, each is decided by itself. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { foretellTogether, settleAndReserve, type Settlement, type StepOfGroup } from '../../src/decide/ledger.js';
+import { reserveInFull, settleAndReserve, type Settlement, type StepToReserve } from '../../src/decide/ledger.js';
 import type { LedgerAnswer } from '../../src/decide/snapshot.js';
-import { decideTogether } from '../../src/decide/step-groups.js';
+import { decideInFull } from '../../src/decide/step-batches.js';
 import { iso, runIdOf, uuidOf, type Digest } from '../../src/domain/ids.js';
 import type { Sql } from '../../src/domain/sql.js';
 import { actionOf, balances, budget, drift, openRun, redeem, reserve } from './ledger-rig.js';
@@ -92,7 +92,7 @@ async function settlementAt(
   };
 }
 
-const askOf = (step: number, output: number): StepOfGroup['ask'] => ({
+const askOf = (step: number, output: number): StepToReserve['ask'] => ({
   step,
   attempt: 1,
   turn: step,
@@ -103,22 +103,22 @@ const askOf = (step: number, output: number): StepOfGroup['ask'] => ({
   askedOutputTokens: output,
 });
 
-async function groupOf(tenant: string, runs: readonly string[], steps: readonly OneStep[]) {
-  const group: StepOfGroup[] = [];
+async function batchOf(tenant: string, runs: readonly string[], steps: readonly OneStep[]) {
+  const batch: StepToReserve[] = [];
   for (const [at, step] of steps.entries()) {
     const run = runs[at] ?? '';
     await budget(rig.decide, 'run', run, 100_000);
     const settlement = await settlementAt(run, 1, step);
-    group.push({
+    batch.push({
       run: runIdOf(run),
       settlements: step.before === 'none' ? [] : [settlement],
       ask: askOf(2, step.output),
     });
   }
-  return group;
+  return batch;
 }
 
-describe('a group', () => {
+describe('a batch', () => {
   it('leaves what its steps leave one by one, in whatever order, or nothing where one is not granted in full', async () => {
     const outcomes = { together: 0, refused: 0 };
     await fc.assert(
@@ -132,18 +132,18 @@ describe('a group', () => {
           await budget(rig.decide, 'tenant', tenant, 3_000, 'tokens');
           const runs: string[] = [];
           for (const _ of steps) runs.push(await openRun(rig.decide, tenant));
-          const group = await groupOf(tenant, runs, steps);
+          const batch = await batchOf(tenant, runs, steps);
           // Accounts are opened here, so that both ways find the same ones.
           for (const run of runs) await rig.decide.query('SELECT decide.accounts_of($1)', [run]);
           const alone = await undone(async (sql) => {
-            for (const { run, settlements } of group) await settleAndReserve(sql, run, settlements, null);
+            for (const { run, settlements } of batch) await settleAndReserve(sql, run, settlements, null);
             const answers = new Map<string, LedgerAnswer | null>();
-            for (const { run, ask } of backwards ? [...group].reverse() : group)
+            for (const { run, ask } of backwards ? [...batch].reverse() : batch)
               answers.set(run, await settleAndReserve(sql, run, [], ask));
-            return { answers: group.map(({ run }) => answers.get(run) ?? null), left: await left(sql, tenant, runs) };
+            return { answers: batch.map(({ run }) => answers.get(run) ?? null), left: await left(sql, tenant, runs) };
           });
           const together = await undone(async (sql) => {
-            const answers = foretellTogether(sql, group);
+            const answers = reserveInFull(sql, batch);
             return { answers, left: await left(sql, tenant, runs) };
           }).catch((error: unknown) => {
             expect(error).toMatchObject({ code: 'RK001' });
@@ -189,8 +189,8 @@ describe('a group', () => {
             const answer = await settleAndReserve(sql, step.run, settlements, step.ask);
             return { answer, left: await left(sql, tenant, [run]) };
           });
-          const foretold = await undone(async (sql) => {
-            const [answer] = foretellTogether(sql, [step]);
+          const inOnePass = await undone(async (sql) => {
+            const [answer] = reserveInFull(sql, [step]);
             return { answer, left: await left(sql, tenant, [run]) };
           }).catch((error: unknown) => {
             expect(error).toMatchObject({ code: 'RK001' });
@@ -202,7 +202,7 @@ describe('a group', () => {
             ...rest,
             left: opened ? [accounts, reservations, journal] : [accounts, reservations.length, journal.length],
           });
-          expect(foretold && comparable(foretold as typeof waited)).toEqual(granted ? comparable(waited) : null);
+          expect(inOnePass && comparable(inOnePass as typeof waited)).toEqual(granted ? comparable(waited) : null);
           outcomes[granted ? 'granted' : 'refused'] += 1;
         },
       ),
@@ -224,8 +224,9 @@ describe('a group', () => {
     if (held === undefined || foreign === undefined) throw new Error('no steps');
     await rig.as(async (sql) => {
       await sql.query('SELECT FROM decide.runs WHERE run_id = $1 FOR UPDATE', [uuidOf(held.request.run)]);
-      const answers = await rig.as((mine) => decideTogether(mine, rig.deciders, [held, foreign, ...others]));
-      expect(answers.map((answer) => answer?.kind ?? null)).toEqual([null, null, 'decided', 'decided']);
+      const unknown = { ...held, request: { ...held.request, run: runIdOf(randomUUID()) } };
+      const answers = await rig.as((mine) => decideInFull(mine, rig.deps, [held, foreign, unknown, ...others]));
+      expect(answers.map((answer) => answer?.kind ?? null)).toEqual([null, null, null, 'decided', 'decided']);
     });
     for (const { request } of [held, foreign])
       expect(

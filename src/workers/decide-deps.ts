@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { createClaimVerifier } from '../decide/access.js';
 import { loadPolicies } from '../decide/cedar.js';
 import { CUSTOM_CHECKS } from '../decide/checks/registry.js';
-import type { Deciders } from '../decide/deciders.js';
+import type { DecideDeps } from '../decide/deps.js';
 import { createPolicyChecker } from '../decide/policy-checker.js';
 import { createPolicySets } from '../decide/policies/in-force.js';
 import { createPriceTables } from '../decide/price-tables.js';
@@ -24,7 +24,7 @@ import { assertionKeysOf } from './assertion-keys.js';
 import type { WorkerSetup } from './setup.js';
 
 /** @throws StartError with one sentence for whatever is wrong with agents, policies, prices or keys */
-export async function loadDeciders(setup: WorkerSetup): Promise<Deciders> {
+export async function loadDecideDeps(setup: WorkerSetup): Promise<DecideDeps> {
   const { config, extensions, log } = setup;
   const [agents, { files, ...extras }, rows, keys] = await Promise.all([
     loadAgents(agentsFolder(config)),
@@ -56,7 +56,7 @@ export async function loadDeciders(setup: WorkerSetup): Promise<Deciders> {
   const prices = createPriceTable(rows);
   const deployed = { policies, checker: createPolicyChecker(policies, checks) };
   return {
-    ...deployed,
+    deployed,
     sets: createPolicySets(deployed, checks),
     prices,
     tables: createPriceTables(prices),
@@ -68,7 +68,7 @@ export async function loadDeciders(setup: WorkerSetup): Promise<Deciders> {
 }
 
 /** Decisions name these by digest, so they are stored before the first decision. */
-export async function storeInputs(sql: Sql, { policies, prices }: Deciders): Promise<void> {
+export async function storeInputs(sql: Sql, { deployed: { policies }, prices }: DecideDeps): Promise<void> {
   await sql.query(
     `WITH p AS (INSERT INTO decide.policy_sets (digest, body, author, reason) VALUES ($1, $2, 'deployment', 'loaded at start') ON CONFLICT DO NOTHING)
     INSERT INTO decide.price_tables (digest, body) VALUES ($3, $4) ON CONFLICT DO NOTHING`,
