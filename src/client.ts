@@ -13,6 +13,7 @@ import { RokError } from './domain/errors.js';
 import { isRunId, workflowIdOf, type Digest } from './domain/ids.js';
 import { isTerminal } from './domain/phases.js';
 import type { ActorVerb, Fate } from './domain/protocol/decide.js';
+import { fateDigest } from './domain/protocol/message.js';
 import type { RunSpec } from './domain/run-spec.js';
 import { sendFinalize } from './finalizing.js';
 import { isSettled, openReader, type Reader, type RunView, type StoredReceipt } from './platform/read.js';
@@ -221,7 +222,7 @@ async function update(
     workflowId: handle.workflowId,
     verb,
     updateId,
-    ...('digest' in about ? { digest: about.digest } : {}),
+    ...boundTo(about),
   };
   const message: Steer = {
     actor: await claimOf(act.actor, purpose),
@@ -229,6 +230,12 @@ async function update(
     ...about,
   };
   return say(client, handle, verb, message, updateId);
+}
+
+/** An answer is signed for as it is: which action, or what became of a call. */
+function boundTo(about: Held | { readonly was?: Fate }): { readonly digest?: Digest } {
+  if ('digest' in about) return { digest: about.digest };
+  return about.was === undefined ? {} : { digest: fateDigest(about.was) };
 }
 
 async function* changes(

@@ -72,15 +72,23 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
     WHEN 'issued' THEN r.phase IN ('COMPLETED', 'FAILED')
     ELSE true END
   UNION ALL
-  -- Of a read, of a model call, and of what a later attempt made good, the uncertainty cost money and no more.
-  SELECT u.run_id, 'UNKNOWN_RESULT', NOT (u.mild OR u.made_good), u.subject,
-         CASE WHEN u.made_good THEN u.cause || ', made good by a later attempt' ELSE u.cause END
+  -- Of a read, of a model call, and of what a later attempt made good, the uncertainty cost money and no more; and of what
+  -- somebody looked at, who may, it is over.
+  SELECT u.run_id, 'UNKNOWN_RESULT', NOT (u.mild OR u.made_good OR u.answer IS NOT NULL), u.subject,
+         CASE WHEN u.made_good THEN u.cause || ', made good by a later attempt'
+           WHEN u.answer IS NOT NULL THEN u.cause || ', answered ' || u.answer ELSE u.cause END
   FROM (
     SELECT t.run_id, t.subject, coalesce(t.cause, 'no result') AS cause,
            coalesce(t.allowed AND (SELECT d.kind = 'model.call' OR d.access = 'read' FROM decide.v_decisions d
              WHERE (d.run_id, d.step, d.attempt) = (t.run_id, t.step, t.attempt)), false) AS mild,
            EXISTS (SELECT FROM execute.v_results later WHERE (later.run_id, later.step) = (t.run_id, t.step)
-             AND later.attempt > t.attempt AND later.status = 'succeeded') AS made_good
+             AND later.attempt > t.attempt AND later.status = 'succeeded') AS made_good,
+           (SELECT a.was FROM decide.v_holds h JOIN decide.v_acts a ON (a.run_id, a.hold) = (h.run_id, h.hold)
+            LEFT JOIN audit.approval_checks k ON (k.run_id, k.update_id) = (a.run_id, a.update_id)
+            WHERE (h.run_id, h.step, h.attempt, h.reason, h.resolution) = (t.run_id, t.step, t.attempt, 'UNKNOWN_RESULT', 'resumed')
+              AND a.verb = 'resume' AND a.allowed AND a.was IS NOT NULL AND k.ok IS NOT FALSE
+              AND a.at >= h.opened_at AND a.at <= h.resolved_at
+            ORDER BY a.at, a.update_id COLLATE "C" LIMIT 1) AS answer
     FROM odd t JOIN decide.v_runs r ON r.run_id = t.run_id
     WHERE t.status = 'unknown' OR (t.status IS NULL AND r.phase IN ('COMPLETED', 'FAILED'))) u
   UNION ALL

@@ -6,6 +6,8 @@
 import { errors as joseErrors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { uuidOf, type RunId } from '../domain/ids.js';
 import { LOCAL, localPerson, signedPerson, type IssuerGroups, type PersonKey } from '../domain/person.js';
+import type { Fate } from '../domain/protocol/decide.js';
+import { fateDigest } from '../domain/protocol/message.js';
 import type { Sql } from '../domain/sql.js';
 import { storable } from '../domain/text.js';
 import { beat } from './beats.js';
@@ -26,6 +28,8 @@ export type RecordedAct = {
   readonly tokenId: string | null;
   readonly assertion: string | null;
   readonly actionDigest: string | null;
+  /** Of a resume: what who looked said of the call. */
+  readonly was: Fate | null;
   readonly at: string;
   readonly workflowId: string;
   readonly profile: string;
@@ -165,6 +169,9 @@ export async function checkApproval(
       payload['verb'] === act.verb ? null : 'verb',
       act.verb === 'start' || payload['update'] === act.updateId ? null : 'update',
       act.actionDigest === null || payload['action'] === act.actionDigest ? null : 'action',
+      act.verb !== 'resume' || payload['action'] === (act.was === null ? undefined : fateDigest(act.was))
+        ? null
+        : 'was',
       act.roles.every((role) => roles.includes(role)) ? null : 'roles',
     ].filter((lie) => lie !== null);
     if (lies.length > 0) return forged(`it says otherwise about: ${lies.join(', ')}`);
@@ -187,7 +194,7 @@ const notYet = ({ overdue }: RecordedAct, why: string): ApprovalCheck | Later =>
 const LOCAL_PREFIX = 'local:';
 
 const ACT = `a.run_id AS "runUuid", c.tenant, a.update_id AS "updateId", a.verb, a.actor, a.roles, a.issuer, a.token_id AS "tokenId",
-       a.assertion, a.action_digest AS "actionDigest", a.at, r.workflow_id AS "workflowId", c.profile,
+       a.assertion, a.action_digest AS "actionDigest", a.was, a.at, r.workflow_id AS "workflowId", c.profile,
        a.at < clock_timestamp() - interval '1 day' AS overdue
      FROM decide.v_acts a
      JOIN audit.contracts c ON c.run_id = a.run_id

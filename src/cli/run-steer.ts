@@ -53,7 +53,7 @@ function steer(run: Command, verb: Verb): void {
 }
 
 /** @throws RokError usage */
-function fateIn({ was }: Options): { readonly was?: Fate } {
+export function fateIn({ was }: Pick<Options, 'was'>): { readonly was?: Fate } {
   if (was === undefined) return {};
   const said = FATES.find((fate) => fate.replace('_', '-') === was);
   if (said === undefined) throw new RokError('usage', '`--was` is `done` or `not-done`');

@@ -4,9 +4,11 @@ import { Option, type Command } from 'commander';
 import { RokError } from '../domain/errors.js';
 import { isDigest, workflowIdOf } from '../domain/ids.js';
 import { ACTOR_VERBS, type ActorVerb } from '../domain/protocol/decide.js';
+import { fateDigest } from '../domain/protocol/message.js';
 import { loadConfig } from '../platform/config.js';
 import { wholeNumber } from './actor.js';
 import { issueAssertion, LONGEST_S } from './issue.js';
+import { fateIn } from './run-steer.js';
 import { inSession, type Session } from './session.js';
 
 type Options = {
@@ -17,6 +19,7 @@ type Options = {
   readonly tenant?: string;
   readonly id?: string;
   readonly digest?: string;
+  readonly was?: string;
   readonly update?: string;
   readonly seconds: number;
 };
@@ -37,6 +40,7 @@ export function token(program: Command): void {
       '--digest <digest>',
       'for `approve` and `reject`: of the held action; for `raise_budget`: as `rok budget raise --purpose` prints it',
     )
+    .option('--was <fate>', 'for `resume` of a call that nobody heard of: done or not-done, as it will be said')
     .option('--update <id>', 'the message it is good for; one is made up unless given')
     .option('--seconds <n>', 'how long it is good for, at most 300', wholeNumber, LONGEST_S)
     .action((options: Options, command: Command) =>
@@ -51,7 +55,9 @@ export function token(program: Command): void {
           );
         const workflowId = await audienceOf(options, session);
         const updateId = options.verb === 'start' ? '' : (options.update ?? randomUUID());
-        const { digest, verb, role: roles, as: subject, seconds: lifetimeS } = options;
+        const { verb, role: roles, as: subject, seconds: lifetimeS } = options;
+        const { was } = fateIn(options);
+        const digest = was === undefined ? options.digest : fateDigest(was);
         const assertion = await issueAssertion(assertionKey, {
           workflowId,
           verb,
@@ -77,6 +83,8 @@ const SHOWN_BY: Partial<Record<Options['verb'], string>> = {
 
 async function audienceOf(options: Options, { reader }: Session): Promise<string> {
   const { verb, run, tenant, id, digest } = options;
+  if (options.was !== undefined && verb !== 'resume')
+    throw new RokError('usage', `\`${verb}\` says nothing of a call`, 'leave `--was` out');
   const shown = SHOWN_BY[verb];
   if ((shown !== undefined) !== (digest !== undefined) || (digest !== undefined && !isDigest(digest)))
     throw new RokError(

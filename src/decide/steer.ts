@@ -18,7 +18,7 @@ import type {
   ResolveRequest,
   Fate,
 } from '../domain/protocol/decide.js';
-import { isMessageId } from '../domain/protocol/message.js';
+import { actionOf, isMessageId } from '../domain/protocol/message.js';
 import { isActorClaim } from '../domain/run-spec.js';
 import type { Sql } from '../domain/sql.js';
 import { storable } from '../domain/text.js';
@@ -58,7 +58,7 @@ export async function access(
 ): Promise<AccessAnswer> {
   if (!isMessageId(request.updateId)) throw new RokError('message_invalid', 'the update id is not of the right form');
   const raising = raisingOf(request);
-  const digest = raising?.digest ?? request.digest;
+  const digest = raising?.digest ?? actionOf(request);
   const row = 'history' in asking ? await lockRun(sql, request.run, asking.history) : await lockRow(sql, request.run);
   const [known] = await sql.query<KnownAct>(
     'SELECT verb, actor, allowed, reason, hold, action_digest, was FROM decide.acts WHERE run_id = $1 AND update_id = $2',

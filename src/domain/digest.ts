@@ -14,6 +14,7 @@ export const DIGEST_TAGS = {
   action: 'rok.action.v1',
   act: 'rok.act.v1',
   raise: 'rok.raise.v1',
+  fate: 'rok.fate.v1',
   context: 'rok.context.v1',
   opening: 'rok.opening.v1',
   settings: 'rok.settings.v1',

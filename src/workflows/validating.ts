@@ -7,8 +7,7 @@ import { ApplicationFailure, currentUpdateInfo, workflowInfo } from '@temporalio
 import { notFor } from '../domain/assertion-claims.js';
 import type { ErrorCode } from '../domain/errors.js';
 import type { ActorVerb } from '../domain/protocol/decide.js';
-import { readMessage, type Message } from '../domain/protocol/message.js';
-import { raiseDigest } from '../domain/protocol/raise.js';
+import { actionOf, readMessage, type Message } from '../domain/protocol/message.js';
 import type { GovernedRun } from './governed-state.js';
 
 export const refuse = (code: ErrorCode, message: string): ApplicationFailure =>
@@ -33,9 +32,10 @@ export function validate(run: GovernedRun | null, verb: ActorVerb, value: unknow
 }
 
 /** Null for what may be meant for this; read, not verified. */
-export function otherwiseMeant({ verb, updateId, claim, digest, raise }: Message): string | null {
+export function otherwiseMeant(message: Message): string | null {
+  const { verb, updateId, claim } = message;
   if (!('assertion' in claim)) return null;
-  const action = raise === undefined ? digest : raiseDigest(raise);
+  const action = actionOf(message);
   return notFor(claim.assertion, {
     workflowId: workflowInfo().workflowId,
     verb,

@@ -10,6 +10,7 @@ import {
 import { judgeDue } from '../../src/audit/judge.js';
 import { parseIssuers } from '../../src/domain/person.js';
 import { runIdOf } from '../../src/domain/ids.js';
+import { fateDigest } from '../../src/domain/protocol/message.js';
 import { raiseDigest } from '../../src/domain/protocol/raise.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun } from './facts.js';
@@ -71,6 +72,7 @@ const act = async (over: Partial<RecordedAct> = {}, claims: JWTPayload = {}): Pr
   tokenId: 'j-1',
   assertion: await assertion(claims),
   actionDigest: ACTION,
+  was: null,
   at: new Date(AT * 1000).toISOString(),
   workflowId: 'rok/acme/r',
   profile: 'STRICT',
@@ -233,6 +235,24 @@ it('looks up what is unchecked by index, however many acts there ever were', asy
   expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain('acts_allowed');
 });
 
+it('what became of a call is part of what is signed: neither the row nor the message can say otherwise', async () => {
+  const said = { verb: 'resume', was: 'done', actionDigest: fateDigest('done') } as const;
+  const signed = { verb: 'resume', action: fateDigest('done') };
+  const check = async (row: Partial<RecordedAct>, claims: JWTPayload) => checkApproval(await act(row, claims), keys);
+  expect(await check(said, signed)).toMatchObject({ ok: true });
+  expect(await check({ verb: 'resume', actionDigest: null }, { verb: 'resume', action: undefined })).toMatchObject({
+    ok: true,
+  });
+  const lies = (about: string) => ({ ok: false, detail: `it says otherwise about: ${about}`, person: null });
+  expect(await check({ ...said, was: 'not_done' }, signed)).toEqual(lies('was'));
+  expect(await check({ ...said, was: 'not_done', actionDigest: fateDigest('not_done') }, signed)).toEqual(
+    lies('action, was'),
+  );
+  // Nor can it be left out, or said of a signature that said nothing.
+  expect(await check({ ...said, was: null, actionDigest: null }, signed)).toEqual(lies('was'));
+  expect(await check({ ...said, actionDigest: null }, { ...signed, action: undefined })).toEqual(lies('was'));
+});
+
 it('what cannot be checked or written down stands in front of nobody, and is tried again', async () => {
   const facts = aRun();
   await plant(stack.admin, [facts]);
@@ -276,16 +296,4 @@ it('what cannot be checked or written down stands in front of nobody, and is tri
   await checkApprovals(audit, keys);
   expect(await checked()).toEqual(['a', 'b', 'c']);
   expect(await left()).toEqual([]);
-});
-
-it('a look at all runs has a bound, and the next goes on', async () => {
-  const facts = aRun();
-  await plant(stack.admin, [facts]);
-  await stack.admin.query(
-    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, person)
-     SELECT $1, 'many-' || n, 'pause', 'local:ann', '{operator}', 'local', true, ${SOMEBODY} FROM generate_series(1, 2100) n`,
-    [facts.run],
-  );
-  expect((await checkApprovals(audit, keys)).checked).toBe(2000);
-  expect((await checkApprovals(audit, keys)).checked).toBe(100);
 });

@@ -126,3 +126,15 @@ it('writes who it was beside its check, by the assertion and not by the act', as
     ]),
   );
 });
+
+it('a look at all runs has a bound, and the next goes on', async () => {
+  const facts = aRun();
+  await plant(stack.admin, [facts]);
+  await stack.admin.query(
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, person)
+     SELECT $1, 'many-' || n, 'pause', 'local:ann', '{operator}', 'local', true, ${SOMEBODY} FROM generate_series(1, 2100) n`,
+    [facts.run],
+  );
+  expect((await checkApprovals(audit, keys)).checked).toBe(2000);
+  expect((await checkApprovals(audit, keys)).checked).toBe(100);
+});

@@ -10,6 +10,8 @@ export type ActFact = {
   readonly roles: readonly string[];
   readonly signed: boolean;
   readonly sameAction: boolean;
+  /** Of a resume: what it says of the call that was held. */
+  readonly was: 'done' | 'not_done' | null;
   readonly atMs: number;
   readonly check: CheckFact;
 };
@@ -21,6 +23,8 @@ export type HoldFact = Terms & {
   /** As the decision asked that paused; null where there is none. */
   readonly asked: Terms | null;
   readonly acts: readonly ActFact[];
+  /** Whether attempt 1 was a write that nobody heard of; only where no decision held it. */
+  readonly lost: boolean;
   /** How attempt 2 ended, where there was one, and whether it used the approval. */
   readonly after: 'succeeded' | 'failed' | null;
   readonly used: boolean;
@@ -48,6 +52,7 @@ export const anAct = (over: Partial<ActFact> = {}): ActFact => ({
   roles: ['approver:finance'],
   signed: true,
   sameAction: true,
+  was: null,
   atMs: -7_000,
   check: null,
   ...over,
@@ -60,6 +65,7 @@ export function aHold(over: Partial<HoldFact> = {}): HoldFact {
     untilMs: -1_000,
     asked: { authority: terms.authority, quorum: terms.quorum },
     acts: [anAct()],
+    lost: false,
     after: 'succeeded',
     used: true,
     again: false,
@@ -77,9 +83,10 @@ export const actionOf = ({ resolution }: Pick<HoldFact, 'resolution'>): string |
 
 /** What was tried after the holds of a run. */
 export const triesAfter = (holds: readonly HoldFact[]): readonly TryFact[] =>
-  holds.flatMap(({ after, again }, at) => {
+  holds.flatMap(({ after, again, lost, asked }, at) => {
     const one = { step: stepOf(at), kind: 'skill.call', access: 'write' } as const;
     return [
+      ...(lost && asked === null ? [aTry({ ...one, attempt: 1, result: 'unknown' })] : []),
       ...(after === null ? [] : [aTry({ ...one, attempt: 2, result: after })]),
       ...(again ? [aTry({ ...one, attempt: 3 })] : []),
     ];
@@ -152,15 +159,27 @@ export async function plantHolds(sql: Sql, all: readonly RunFacts[]): Promise<vo
     ...all.flatMap(({ run, start }) =>
       start === null || start.act === null
         ? []
-        : [{ ...start.act, run, hold: null, id: 'start', verb: 'start', roles: [], sameAction: true, atMs: -60_000 }],
+        : [
+            {
+              ...start.act,
+              run,
+              hold: null,
+              id: 'start',
+              verb: 'start',
+              roles: [],
+              sameAction: true,
+              was: null,
+              atMs: -60_000,
+            },
+          ],
     ),
   ];
   const said = acts.map((one) => ({ ...one, person: uuidOfPerson(one.person), roles: one.roles }));
   await rows(
-    `INSERT INTO decide.acts (run_id, update_id, verb, actor, person, roles, issuer, assertion, hold, action_digest, allowed, at)
+    `INSERT INTO decide.acts (run_id, update_id, verb, actor, person, roles, issuer, assertion, hold, action_digest, allowed, at, was)
      SELECT run, id, verb, name, person, ARRAY(SELECT jsonb_array_elements_text(roles)), 'local',
-       CASE WHEN signed THEN 'signed' END, hold, CASE WHEN "sameAction" THEN '${ACTION}' ELSE '${'b'.repeat(64)}' END, true, ${AT('"atMs"')}
-     FROM jsonb_to_recordset($1) AS x (run uuid, id text, verb text, name text, person uuid, roles jsonb, signed boolean, hold integer,
+       CASE WHEN signed THEN 'signed' END, hold, CASE WHEN "sameAction" THEN '${ACTION}' ELSE '${'b'.repeat(64)}' END, true, ${AT('"atMs"')}, CASE verb WHEN 'resume' THEN was END
+     FROM jsonb_to_recordset($1) AS x (run uuid, id text, verb text, was text, name text, person uuid, roles jsonb, signed boolean, hold integer,
        "sameAction" boolean, "atMs" float8)`,
     said,
   );

@@ -1,6 +1,6 @@
 /** Who may answer for what, once more and naively; never shared with src. And holds, acts and starts as they may come. */
 import fc from 'fast-check';
-import type { RunFacts } from './facts.js';
+import type { RunFacts, TryFact } from './facts.js';
 import { anAct, HELD, REQUESTER, stepOf, type ActFact, type HoldFact, type StartFact } from './hold-facts.js';
 
 type Find = (code: string, blocking: boolean, subject: string, detail: string) => void;
@@ -39,6 +39,18 @@ function judgeHold(facts: RunFacts, hold: HoldFact, at: number, find: Find): voi
     if (voices < needed) find('FORGED_APPROVAL', true, subject, `${resolution} by ${voices} of ${needed}`);
   }
   judgeUses(facts, hold, at, find);
+}
+
+/** What the first who looked said of an attempt that nobody heard of; null where nobody did, or it was forged. */
+export function answerTo({ holds }: RunFacts, { step, attempt }: TryFact): string | null {
+  const hold = holds.find((one, at) => stepOf(at) === step && attempt === 1 && one.resolution === 'resumed');
+  const said = (hold?.acts ?? [])
+    .filter(
+      ({ verb, was, check, atMs }) =>
+        verb === 'resume' && was !== null && check?.ok !== false && atMs >= HELD.openedMs && atMs <= HELD.resolvedMs,
+    )
+    .sort((one, other) => one.atMs - other.atMs);
+  return said[0]?.was ?? null;
 }
 
 function voicesOf({ profile, start }: RunFacts, hold: HoldFact, verb: ActFact['verb']): number {
@@ -121,6 +133,7 @@ const act = (verb: ActFact['verb']): fc.Arbitrary<ActFact> =>
       roles: usually(anAct().roles, [], ['admin'], ['operator'], ['approver:legal']),
       signed: usually(true, false),
       sameAction: usually(true, false),
+      was: usually<ActFact['was']>('done', 'not_done', null),
       atMs: usually(-7_000, -9_000, -9_001, -6_500, -6_501, -5_000, -4_999),
       check: check(person),
     }),
@@ -129,7 +142,7 @@ const act = (verb: ActFact['verb']): fc.Arbitrary<ActFact> =>
 const hold: fc.Arbitrary<HoldFact> = usually<HoldFact['resolution']>(
   'approved',
   'rejected',
-  'resumed',
+  ...(['resumed', 'resumed', 'resumed'] as const),
   'raised',
   'timed_out',
   'ended',
@@ -142,9 +155,13 @@ const hold: fc.Arbitrary<HoldFact> = usually<HoldFact['resolution']>(
       ...{ authority: fc.constant(terms.authority), quorum: fc.constant(terms.quorum) },
       resolution: fc.constant(resolution),
       untilMs: usually(-1_000, -6_500),
-      asked: usually<HoldFact['asked']>(terms, null, { authority: 'finance', quorum: 1 }),
+      asked: usually<HoldFact['asked']>(resolution === 'resumed' ? null : terms, null, {
+        authority: 'finance',
+        quorum: 1,
+      }),
       // A person has one voice, which an index says too.
       acts: fc.uniqueArray(act(VERBS[verb]), { minLength: 0, maxLength: 3, selector: (one) => one.person }),
+      lost: usually(resolution === 'resumed', false),
       after: usually<HoldFact['after']>('succeeded', 'failed', null),
       used: usually(true, false),
       again: usually(false, true),

@@ -1,6 +1,6 @@
 /** The verdict once more, as naively as it can be said: one run at a time, straight from the design. Never shared with src. */
 import { BOUND, EXPIRES_MS, type AckFact, type ExpectationFact, type RunFacts, type TryFact } from './facts.js';
-import { judgeHolds } from './hold-model.js';
+import { answerTo, judgeHolds } from './hold-model.js';
 import { faultOf, judgeAnswer, judgeStory } from './story-model.js';
 
 export type ModelFinding = {
@@ -186,7 +186,9 @@ function judgeTry(facts: RunFacts, one: TryFact, find: Find): void {
         other.attempted && other.step === one.step && other.attempt > one.attempt && other.result === 'succeeded',
     );
     const mild = allowed && (one.kind === 'model.call' || one.access === 'read');
-    find('UNKNOWN_RESULT', !mild && !later, subject, later ? `${cause}, made good by a later attempt` : cause);
+    const answer = answerTo(facts, one);
+    const why = later ? ', made good by a later attempt' : answer === null ? '' : `, answered ${answer}`;
+    find('UNKNOWN_RESULT', !mild && !later && answer === null, subject, `${cause}${why}`);
   }
 }
 

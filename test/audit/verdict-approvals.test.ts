@@ -100,6 +100,34 @@ describe('a start that was allowed', () => {
   });
 });
 
+describe('UNKNOWN_RESULT of a write', () => {
+  const looked = (over: Partial<ActFact> = {}) =>
+    held({
+      ...{ resolution: 'resumed', asked: null, lost: true, after: null, used: false },
+      acts: [anAct({ verb: 'resume', roles: ['operator'], was: 'done', ...over })],
+    });
+  const step = 'step 21 attempt 1';
+  it('that somebody looked at is a note, with what was said', async () => {
+    const note = (detail: string) => ({
+      status: 'COMPLETE',
+      findings: [{ code: 'UNKNOWN_RESULT', blocking: false, subject: step, detail }],
+    });
+    expect(await looked()).toEqual(note('lost, answered done'));
+    expect(await looked({ was: 'not_done', check: { ok: true, person: 2 } })).toEqual(note('lost, answered not_done'));
+  });
+  it('blocks where nobody said which, or it was forged', async () => {
+    expect(await looked({ was: null })).toEqual(found('UNKNOWN_RESULT', step, 'lost'));
+    expect(await looked({ check: { ok: false, person: null } })).toMatchObject({
+      status: 'INCOMPLETE',
+      findings: [
+        { code: 'FORGED_APPROVAL', subject: 'hold 1' },
+        { code: 'FORGED_APPROVAL', subject: 'hold-1-0' },
+        { code: 'UNKNOWN_RESULT', blocking: true, subject: step, detail: 'lost' },
+      ],
+    });
+  });
+});
+
 describe('MISMATCH: a profile weaker than the tenant had', () => {
   it.each([
     ['strictly', 'STANDARD'],

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { z } from 'zod';
 import { uuidOf } from '../../src/domain/ids.js';
+import type { Finding } from '../../src/domain/verdict.js';
 import { defineSkill } from '../../src/execute/skills/skill.js';
 import { resumeUpdate, type Resume } from '../../src/workflows/messages.js';
 import { createRig, type Rig } from './rig.js';
@@ -75,6 +76,14 @@ describe('a write whose fate is unknown', () => {
         [uuidOf(run)],
       );
       expect(events).toEqual([{ body: { verb: 'resume', actor: 'local:olga', hold: 1, was } }]);
+      // Somebody looked, so the verdict notes it and blocks nothing.
+      const [ruled] = await rig.stack.admin.query<{ findings: readonly Finding[] }>(
+        'SELECT findings FROM audit.rejudge($1)',
+        [uuidOf(run)],
+      );
+      expect(ruled?.findings.filter(({ code }) => code === 'UNKNOWN_RESULT')).toMatchObject([
+        { blocking: false, detail: expect.stringMatching(new RegExp(`, answered ${was}$`)) },
+      ]);
     },
     60_000,
   );

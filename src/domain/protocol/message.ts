@@ -6,8 +6,8 @@ import type { ActorClaim } from '../actor.js';
 import { digest, DIGEST_TAGS } from '../digest.js';
 import { isDigest, type Digest } from '../ids.js';
 import { isStorable, storable } from '../text.js';
-import { FATES, type AccessRequest, type ActorVerb } from './decide.js';
-import { parseRaise } from './raise.js';
+import { FATES, type AccessRequest, type ActorVerb, type Fate } from './decide.js';
+import { parseRaise, raiseDigest } from './raise.js';
 
 /** Limits on what a message may carry. An id is counted in UTF-16 units. */
 export const MESSAGE_BOUNDS = {
@@ -40,6 +40,16 @@ const FIELDS: Readonly<Record<ActorVerb, readonly string[]>> = {
 
 /** Names events of a message, whatever its id is made of. */
 export const messageDigest = (updateId: string): Digest => digest(DIGEST_TAGS.message, updateId);
+
+/** What an assertion of who looked binds to, as its `action`: it serves for no other answer. */
+export const fateDigest = (was: Fate): Digest => digest(DIGEST_TAGS.fate, was);
+/** What an assertion for a message must be bound to; undefined where the verb alone says it. */
+export const actionOf = ({
+  digest: action,
+  raise,
+  was,
+}: Pick<Message, 'digest' | 'raise' | 'was'>): Digest | undefined =>
+  raise !== undefined ? raiseDigest(raise) : was !== undefined ? fateDigest(was) : action;
 
 /** Total: any id and any value in, a message or the first problem out. */
 export function readMessage(verb: ActorVerb, updateId: unknown, value: unknown): ReadMessage {
