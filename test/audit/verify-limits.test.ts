@@ -125,3 +125,30 @@ it('a lie at the source: a usage that was never reported by anybody is signed as
   expect((await rig.bundleOf(run)).results[0]).toContain('"outputTokens":"5"');
   expect(await resultOf(run)).toBe('verified');
 });
+
+it('a price of the deciders’ own: what a call was settled at is held against no price table', async () => {
+  const run = await rig.signedRun();
+  expect(
+    await rig.stack.admin.query(
+      `SELECT w.spent_micros > 0 AS charged, EXISTS (SELECT FROM decide.price_tables t WHERE t.digest = d.price_table_digest) AS priced
+       FROM decide.reservations w JOIN decide.decisions d USING (run_id, step, attempt) WHERE w.run_id = $1`,
+      [uuidOf(run)],
+    ),
+  ).toEqual([{ charged: true, priced: false }]);
+  expect(await resultOf(run)).toBe('verified');
+});
+
+it('a deadline moved for no hold: the judge takes an amendment as it was made, up to expires_at', async () => {
+  const [moved, other] = [
+    await sealedRun(rig.stack, rig.logins, { open: true }),
+    await sealedRun(rig.stack, rig.logins, { open: true }),
+  ];
+  const amended = await rig.logins.decide.query(
+    `SELECT finalize_due = (SELECT c.expires_at FROM audit.v_contracts c WHERE c.run_id = $1) AS last
+     FROM audit.amend($1, 1, 1, 99, 'hold_opened', now(), now() + interval '300 days')`,
+    [uuidOf(moved)],
+  );
+  expect(amended).toEqual([{ last: true }]);
+  const judged = (run: RunId) => rig.stack.admin.query('SELECT status, findings FROM audit.rejudge($1)', [uuidOf(run)]);
+  expect(await judged(moved)).toEqual(await judged(other));
+});
