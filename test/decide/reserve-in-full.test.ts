@@ -120,6 +120,50 @@ it('leaves nothing where it was wrong, and then decides as if it had not been tr
   expect(await drift(rig.decide)).toEqual([]);
 });
 
+const CALLED = ['accounts_of', 'move', 'negotiate', 'reserve_in_full', 'settle', 'settle_and_reserve'];
+
+it.each([
+  ['go by rules that cost no call: each is written into the statement that asks it', '', CALLED],
+  [
+    'call a rule that cannot be written into them, and it is found',
+    'ALTER FUNCTION decide.warns(numeric, numeric, numeric, numeric, timestamptz) SET search_path = decide',
+    [...CALLED, 'warns'],
+  ],
+])('both ways %s', async (_what, planted, expected) => {
+  const run = await openRun(rig.decide, `t-${randomUUID()}`);
+  await budget(rig.decide, 'run', run, 1_000);
+  const ask = {
+    run,
+    step: 1,
+    attempt: 1,
+    turn: 1,
+    action_digest: actionOf(1),
+    not_after: '2999-01-01',
+    price_key: null,
+  };
+  const cost = { base_micros: 10, per_token_num: 1, per_token_den: 3, input_tokens: 7, asked_output: 30 };
+  const settlement = { step: 1, attempt: 1, state: 'released', micros: '0', tokens: 0, calls: 0, cost_usd: '0' };
+  let called: readonly string[] = [];
+  await rig.stack.admin
+    .transaction(async (sql) => {
+      await sql.query(`SET LOCAL track_functions = 'all'; ${planted}`);
+      const inFull = [{ ...ask, ...cost, micros: 20, tokens: 37 }];
+      await sql.query(`SELECT decide.reserve_in_full('[]', $1)`, [JSON.stringify(inFull)]);
+      const reserve = { ...ask, ...cost, step: 2, enforced: true, floor: 10 };
+      const asked = [run, JSON.stringify([settlement]), JSON.stringify(reserve)];
+      await sql.query('SELECT decide.settle_and_reserve($1, $2, $3)', asked);
+      const rows = await sql.query<{ name: string }>(
+        `SELECT funcname AS name FROM pg_stat_xact_user_functions WHERE schemaname = 'decide' ORDER BY 1`,
+      );
+      called = rows.map(({ name }) => name);
+      throw UNDONE;
+    })
+    .catch((error: unknown) => {
+      if (error !== UNDONE) throw error;
+    });
+  expect(called).toEqual(expected);
+});
+
 /** A first call of a new run. */
 async function stepOf(tenant: string): Promise<AskedStep> {
   const { opened, caller } = await rig.open(

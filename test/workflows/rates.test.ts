@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../src/platform/local/free-port.js';
 import { approveUpdate } from '../../src/workflows/messages.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';
@@ -21,10 +22,14 @@ describe('a rate limit', () => {
   let rig: Rig;
   let folder: string;
   let assertions: Assertions;
+  let metrics: string;
   beforeAll(async () => {
+    const [port] = await freePorts(1);
+    metrics = `127.0.0.1:${port ?? 0}`;
     folder = await mkdtemp(join(tmpdir(), 'rok-rates-'));
     assertions = await createAssertions(join(folder, 'jwks.json'));
-    rig = await createRig({ env: { ...(await deployAgents(folder, AGENTS)), ROK_JWKS: assertions.keySet } });
+    const env = { ROK_JWKS: assertions.keySet, ROK_METRICS_ADDR: metrics };
+    rig = await createRig({ env: { ...(await deployAgents(folder, AGENTS)), ...env } });
   }, 60_000);
   afterAll(async () => {
     await rig.close();
@@ -42,6 +47,11 @@ describe('a rate limit', () => {
     const actor =
       profile === 'STRICT' ? await assertions.claim({ workflow, verb: 'start', sub: 'alice' }) : { local: 'alice' };
     return rig.start(workflow, { tenant, agent, input: 'go', actor, ...(profile === 'STRICT' ? { profile } : {}) });
+  }
+  /** Steps decided so far on this way, as the control worker's endpoint says. */
+  async function decidedOn(path: 'in_full' | 'by_itself'): Promise<number> {
+    const text = await (await fetch(`http://${metrics}/metrics`)).text();
+    return Number(new RegExp(`^rok_decide_path_total\\{path="${path}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
   }
   const decisions = ({ workflowId }: WorkflowHandle) =>
     rig.stack.admin.query<{ step: number; said: string; wait: number | null; notices: string | null }>(
@@ -85,6 +95,7 @@ describe('a rate limit', () => {
 
   it('hard: the model is told of the skill call that is denied, and the others of its turn go on', async () => {
     await limited('skill', 'orders.lookup', 'hard', 1, 3600);
+    const [inFull, byItself] = [await decidedOn('in_full'), await decidedOn('by_itself')];
     try {
       const handle = await start('pair', 'hard');
       expect(await handle.result()).toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE', attempts: 3 });
@@ -95,6 +106,8 @@ describe('a rate limit', () => {
         'model.call allow',
       ]);
       expect(await rateTimers(handle)).toEqual([]);
+      // What falls under a limit asks for its rate by itself; the model's calls fall under none.
+      expect([(await decidedOn('in_full')) - inFull, (await decidedOn('by_itself')) - byItself]).toEqual([2, 2]);
     } finally {
       await rig.stack.admin.query(`DELETE FROM decide.rate_limits WHERE scope = 'skill'`);
     }
