@@ -83,7 +83,7 @@ def check_list(kind, bundle, stated, complete):
     opened, last = {}, (-1, -1)
     for place, record_text in enumerate(bundle[kind], 1):
         record = strict(record_text)
-        need(RECORDS[kind](record), f"{one} at place {place}", "it is not a record")  # [23]
+        need(RECORDS[bundle["version"]][kind](record), f"{one} at place {place}", "it is not a record")  # [23]
         order = (record["n"], 0) if "n" in record else (record["step"], record["attempt"])
         key = str(record["n"]) if "n" in record else f"{record['step']}.{record['attempt']}"
         need(order > last, f"{one} {key}", "it is out of order")  # [24]

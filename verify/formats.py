@@ -8,7 +8,7 @@ LIMIT = 2**53 - 1
 FIRST = {"amendments": "amendment", "acks": "ack", "decisions": "decision", "attempts": "attempt", "results": "result"}
 LATER = {
     "contracts": "contract row", "expectations": "expectation row", "runs": "run row", "holds": "hold", "acts": "act", "uses": "use",
-    "evaluations": "evaluation", "incidents": "incident",
+    "raises": "raise", "evaluations": "evaluation", "incidents": "incident",
 }
 KINDS = {1: FIRST, 2: {**FIRST, **LATER}}
 FIXED = ("amendments", "acks", "contracts", "expectations")
@@ -131,6 +131,7 @@ def receipt_of(version):
         facts=maybe(shape(
             **each(maybe(text), "phase outcome"), traceLength=decimal, traceHash=maybe(digest), **each(text, "spentMicros spentTokens"),
             **each(count, "allow deny pause attempts unknowns"), **each(listing(text), "policySets priceTables"),
+            **each(count, "refusedCalls" if version > 1 else ""),
         )),
         records=shape(verdict=digest, **kinds),
     )
@@ -148,14 +149,14 @@ CONTRACT = shape(
     expectations=listing(shape(**each(text, "domain action condition due dueAt"))),
 )
 VERDICT = shape(revision=count, status=status, findings=findings, judgedAt=text)
-RECORDS = {
-    "amendments": shape(n=count, **each(maybe(count), "step attempt hold"), **each(text, "reason runDeadline finalizeDue at")),
+AMENDMENT = {"n": count, **each(maybe(count), "step attempt hold"), **each(text, "reason runDeadline finalizeDue at")}
+DECISION = {
+    **each(count, "step attempt"), **each(maybe(text), "access notAfter reasons notices"), "askedOutputTokens": maybe(count),
+    **each(text, "kind target effect actionDigest requestDigest argumentsDigest contextDigest snapshotDigest"),
+    **each(text, "policySetDigest priceTableDigest decidedAt"),
+}
+EITHER = {
     "acks": shape(n=count, **each(text, "domain action status evidence by at")),
-    "decisions": shape(
-        **each(count, "step attempt"), **each(maybe(text), "access notAfter reasons notices"), askedOutputTokens=maybe(count),
-        **each(text, "kind target effect actionDigest requestDigest argumentsDigest contextDigest snapshotDigest"),
-        **each(text, "policySetDigest priceTableDigest decidedAt"),
-    ),
     "attempts": shape(**each(count, "step attempt"), **each(text, "actionDigest nonce startedAt")),
     "results": shape(
         **each(count, "step attempt"), **each(text, "status digest finishedAt"), usageReported=maybe(yes_no),
@@ -172,18 +173,28 @@ RECORDS = {
         **each(text, "runDeadline lastStep openedAt"), **each(maybe(text), "outcome answer requester requestDigest agentDigest latchedAt endedAt contentDigest"),
     ),
     "holds": shape(
-        **each(count, "n quorum"), **each(maybe(count), "step attempt"), **each(text, "reason authority openedAt until onTimeout"),
+        **each(count, "n quorum step attempt"), **each(text, "reason authority openedAt until onTimeout"),
         **each(maybe(text), "actionDigest resolvedAt resolution contentDigest"),
     ),
     "acts": shape(
-        n=count, hold=maybe(count), allowed=yes_no, **each(text, "update verb roles issuer at"),
+        n=count, hold=maybe(count), allowed=yes_no, roles=listing(text), **each(text, "update verb issuer at"),
         **each(maybe(text), "person tokenId actionDigest was carrier contentDigest"),
     ),
     "uses": shape(**each(count, "n hold step attempt"), at=text),
+    "raises": shape(
+        n=count, holds=listing(count), **each(text, "update scope subject unit window from to actionDigest at"),
+    ),
     "evaluations": shape(**each(count, "n step attempt"), **each(text, "outcome at")),
     "incidents": shape(
         **each(count, "n step"), **each(text, "incident tenant agent fingerprint day outcome at"), contentDigest=maybe(text),
     ),
+}
+RECORDS = {
+    1: {**EITHER, "amendments": shape(**AMENDMENT), "decisions": shape(**DECISION)},
+    2: {
+        **EITHER, "amendments": shape(**AMENDMENT, **each(text, "openFrom openUntil")),
+        "decisions": shape(**DECISION, **each(maybe(text), "holdReason holdAuthority holdQuorum")),
+    },
 }
 CHAIN = shape(version=exactly(1), chain=text, receipts=listing(shape(n=text, hash=text, jws=text)), keys=keys)
 HEAD = shape(at=text, chain=text, n=decimal, hash=digest)

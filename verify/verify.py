@@ -14,6 +14,7 @@ import sys
 
 from bundle import check_contract, check_records, check_trace
 from columns import check_columns
+from findings import check_findings
 from formats import BUNDLE, CHAIN, HEAD, Broken, D, need, strict, version_of
 from meaning import check_meaning
 from signature import receipt_of
@@ -29,6 +30,7 @@ def check_bundle(bundle, trust, heads):
     check_meaning(bundle, records, receipt)
     if version > 1:
         check_columns(bundle, records, receipt)
+        check_findings(bundle, records, receipt)
     n, chain, hash_ = receipt["n"], receipt["chain"], D("rok.receipt.v1", bundle["receipt"])
     for head in heads:
         other = (head["chain"], head["n"]) == (chain, n) and head["hash"] != hash_

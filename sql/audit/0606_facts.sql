@@ -23,6 +23,9 @@ RETURNS TABLE (run_id uuid, facts jsonb) LANGUAGE sql STABLE PARALLEL SAFE AS $$
   ), paid AS (
     SELECT w.run_id, sum(w.spent_micros) AS micros, sum(w.tokens) AS tokens
     FROM unnest(p_runs) AS p (run_id) JOIN decide.v_reservations w ON w.run_id = p.run_id GROUP BY w.run_id
+  ), refused AS (
+    SELECT e.run_id, count(*) AS calls
+    FROM unnest(p_runs) AS p (run_id) JOIN observe.v_events e ON e.run_id = p.run_id AND e.kind = 'call.refused' GROUP BY e.run_id
   )
   SELECT c.run_id, jsonb_build_object(
     'phase', r.phase,
@@ -32,6 +35,7 @@ RETURNS TABLE (run_id uuid, facts jsonb) LANGUAGE sql STABLE PARALLEL SAFE AS $$
     'allow', coalesce(d.allow, 0),
     'deny', coalesce(d.deny, 0),
     'pause', coalesce(d.pause, 0),
+    'refusedCalls', coalesce(u.calls, 0),
     'attempts', coalesce(t.attempts, 0),
     'unknowns', coalesce(t.unknowns, 0),
     'spentMicros', coalesce(s.micros, 0)::text,
@@ -45,6 +49,7 @@ RETURNS TABLE (run_id uuid, facts jsonb) LANGUAGE sql STABLE PARALLEL SAFE AS $$
   LEFT JOIN decided d ON d.run_id = c.run_id
   LEFT JOIN tried t ON t.run_id = c.run_id
   LEFT JOIN paid s ON s.run_id = c.run_id
+  LEFT JOIN refused u ON u.run_id = c.run_id
 $$;
 COMMENT ON FUNCTION audit.facts(uuid[]) IS 'Counts for the receipt; for audit.judge only.';
 

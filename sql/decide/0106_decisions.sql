@@ -39,7 +39,9 @@ CREATE VIEW decide.v_decisions AS
   SELECT run_id, step, attempt, kind, target, access, effect, action_digest, request_digest, arguments_digest,
          context_digest, asked_output_tokens, not_after, snapshot_digest, policy_set_digest, price_table_digest,
          ARRAY(SELECT jsonb_array_elements_text(coalesce(body -> 'determining', '[]'))) AS determining,
-         body -> 'reasons' AS reasons, body -> 'notices' AS notices, decided_at
+         body -> 'reasons' AS reasons, body -> 'notices' AS notices, decided_at,
+         -- What a pause asked of whom: the hold that it opened has the same.
+         body #>> '{hold,reason}' AS hold_reason, body #>> '{hold,authority}' AS hold_authority, body #>> '{hold,quorum}' AS hold_quorum
   FROM decide.decisions;
 GRANT SELECT ON decide.v_decisions TO rok_audit, rok_audit_owner, rok_read;
 

@@ -65,7 +65,7 @@ export async function collectBundle(
     verdict: verdictText({ revision: row.revision, status, findings, judgedAt }),
     trace: row.trace.map((event) => ({ ...event, bytes: textOfHex(event.bytes) })),
     ...(Object.fromEntries(
-      recordKinds.map((kind) => [kind, kindsOf(version).includes(kind) ? textsOf(records, kind) : []]),
+      recordKinds.map((kind) => [kind, kindsOf(version).includes(kind) ? textsOf(records, kind, version) : []]),
     ) as unknown as Readonly<Record<RecordKind, readonly string[]>>),
     keys,
   };

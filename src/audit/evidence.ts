@@ -21,6 +21,9 @@ export type AmendmentRecord = {
   readonly attempt: number | null;
   readonly hold: number | null;
   readonly reason: string;
+  /** While the hold was open, as far as it was known; not in version 1. */
+  readonly openFrom?: string;
+  readonly openUntil?: string;
   readonly runDeadline: string;
   readonly finalizeDue: string;
   readonly at: string;
@@ -44,6 +47,10 @@ export type DecisionRecord = {
   /** JSON text as PostgreSQL writes it. */
   readonly reasons: string | null;
   readonly notices: string | null;
+  /** Of a pause, what it asked for; not in version 1. */
+  readonly holdReason?: string | null;
+  readonly holdAuthority?: string | null;
+  readonly holdQuorum?: string | null;
   readonly decidedAt: string;
 };
 export type AttemptRecord = {
@@ -124,8 +131,8 @@ export type ExpectationRecord = {
 };
 export type HoldRecord = {
   readonly n: number;
-  readonly step: number | null;
-  readonly attempt: number | null;
+  readonly step: number;
+  readonly attempt: number;
   readonly actionDigest: string | null;
   readonly reason: string;
   readonly authority: string;
@@ -143,7 +150,7 @@ export type ActRecord = {
   readonly update: string;
   readonly verb: string;
   readonly person: string | null;
-  readonly roles: string;
+  readonly roles: readonly string[];
   readonly issuer: string;
   readonly tokenId: string | null;
   readonly hold: number | null;
@@ -160,6 +167,20 @@ export type UseRecord = {
   readonly hold: number;
   readonly step: number;
   readonly attempt: number;
+  readonly at: string;
+};
+/** What an act `raise_budget` made of a cap, and the holds that waited for it. */
+export type RaiseRecord = {
+  readonly n: number;
+  readonly update: string;
+  readonly scope: string;
+  readonly subject: string;
+  readonly unit: string;
+  readonly window: string;
+  readonly from: string;
+  readonly to: string;
+  readonly actionDigest: string;
+  readonly holds: readonly number[];
   readonly at: string;
 };
 export type EvaluationRecord = {
@@ -193,6 +214,7 @@ export type RecordOf = {
   readonly holds: HoldRecord;
   readonly acts: ActRecord;
   readonly uses: UseRecord;
+  readonly raises: RaiseRecord;
   readonly evaluations: EvaluationRecord;
   readonly incidents: IncidentRecord;
 };
@@ -210,6 +232,7 @@ export const RECORD_KINDS = {
   holds: 'hold',
   acts: 'act',
   uses: 'use',
+  raises: 'raise',
   evaluations: 'evaluation',
   incidents: 'incident',
 } as const satisfies Record<keyof RecordOf, string>;
@@ -221,6 +244,11 @@ export type Version = 1 | 2;
 /** The first version covered what was decided, executed and acknowledged, and nothing else. */
 export const kindsOf = (version: Version): readonly RecordKind[] =>
   version === 1 ? recordKinds.slice(0, 5) : recordKinds;
+/** What records of the first version do not have. */
+export const LATER_MEMBERS: Partial<Record<RecordKind, readonly string[]>> = {
+  amendments: ['openFrom', 'openUntil'],
+  decisions: ['holdReason', 'holdAuthority', 'holdQuorum'],
+};
 /** Whatever the run does after the verdict, of these there are no more. */
 export const isFixed = (kind: RecordKind): boolean =>
   kind === 'amendments' || kind === 'acks' || kind === 'contracts' || kind === 'expectations';

@@ -17,6 +17,8 @@ export type Facts = {
   readonly allow: number;
   readonly deny: number;
   readonly pause: number;
+  /** Calls that a model asked for and that came to no decision; not in version 1. */
+  readonly refusedCalls?: number;
   readonly attempts: number;
   readonly unknowns: number;
   readonly spentMicros: string;

@@ -34,10 +34,14 @@ const inForce = (
        THEN coalesce((SELECT m.${column} FROM audit.v_amendments m WHERE m.run_id = x.run_id AND m.at <= w.judged_at ORDER BY m.n DESC LIMIT 1),
          x.declared_${column}) ELSE x.${column} END`;
 
+/** Nothing resolves a hold any more. */
+const OVER = `(SELECT r.phase FROM decide.v_runs r WHERE r.run_id = x.run_id) IN ('COMPLETED', 'FAILED')`;
 const BEFORE_VERDICT = 'x.at <= w.judged_at';
 const LISTS = {
   amendments: list(
-    fields('n, step, attempt, hold, reason, runDeadline run_deadline iso, finalizeDue finalize_due iso, at at iso'),
+    fields(
+      'n, step, attempt, hold, reason, openFrom open_from iso, openUntil open_until iso, runDeadline run_deadline iso, finalizeDue finalize_due iso, at at iso',
+    ),
     'audit.v_amendments',
     BEFORE_VERDICT,
     'x.n',
@@ -52,7 +56,7 @@ const LISTS = {
     fields(
       `step, attempt, kind, target, access, effect, actionDigest, requestDigest, argumentsDigest, contextDigest,
        askedOutputTokens, notAfter not_after iso, snapshotDigest, policySetDigest, priceTableDigest,
-       reasons reasons text, notices notices text, decidedAt decided_at iso`,
+       reasons reasons text, notices notices text, holdReason, holdAuthority, holdQuorum, decidedAt decided_at iso`,
     ),
     'decide.v_decisions',
     'w.full',
@@ -107,11 +111,11 @@ const LISTS = {
        resolvedAt resolved_at iso, resolution`,
     )}, ${content('holds', 'x.hold::text')}`,
     'decide.v_holds',
-    'w.full AND x.resolution IS NOT NULL',
+    `w.full AND (x.resolution IS NOT NULL OR ${OVER})`,
     'x.hold',
   ),
   acts: list(
-    `${fields('n, update update_id, verb, person, roles roles text, issuer, tokenId, hold, actionDigest, was, carrier, allowed, at at iso')},
+    `${fields('n, update update_id, verb, person, roles, issuer, tokenId, hold, actionDigest, was, carrier, allowed, at at iso')},
      ${content('acts', 'x.update_id')}`,
     `(SELECT a.*, row_number() OVER (PARTITION BY a.run_id ORDER BY a.at, a.update_id COLLATE "C") AS n FROM decide.v_acts a)`,
     // Who asks for something when the run has ended is refused, and adds nothing to its evidence; both are stamped under its lock.
@@ -121,6 +125,15 @@ const LISTS = {
   uses: list(
     fields('n, hold, step, attempt, at used_at iso'),
     `(SELECT u.*, row_number() OVER (PARTITION BY u.run_id ORDER BY u.used_at, u.hold, u.attempt) AS n FROM decide.v_approval_uses u)`,
+    'w.full',
+    'x.n',
+  ),
+  raises: list(
+    fields(
+      `n, update update_id, scope, subject, unit, window time_window, from from_cap text, to to_cap text, actionDigest, holds,
+       at at iso`,
+    ),
+    `(SELECT r.*, row_number() OVER (PARTITION BY r.run_id ORDER BY r.at, r.update_id COLLATE "C") AS n FROM decide.v_raises r)`,
     'w.full',
     'x.n',
   ),

@@ -5,9 +5,9 @@
 import { canonicalJson } from '../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../domain/digest.js';
 import type { Digest } from '../domain/ids.js';
-import type { Json } from '../domain/json.js';
+import type { Json, JsonObject } from '../domain/json.js';
 import type { Sql } from '../domain/sql.js';
-import { recordKey, recordKinds, type RecordKind, type RecordOf } from './evidence.js';
+import { LATER_MEMBERS, recordKey, recordKinds, type RecordKind, type RecordOf, type Version } from './evidence.js';
 import { RECORDS_SQL } from './record-rows.js';
 
 export type Records = { readonly [K in RecordKind]: readonly RecordOf[K][] };
@@ -20,8 +20,13 @@ export const recordDigest = (kind: RecordKind | 'verdict', run: string, text: st
 
 export type RecordDigests = Readonly<Record<RecordKind, Readonly<Record<string, Digest>>>>;
 
-export const textsOf = (records: Records, kind: RecordKind): readonly string[] =>
-  records[kind].map((record) => canonicalJson(record as Json));
+/** @param version of the receipt that they were signed under */
+export function textsOf(records: Records, kind: RecordKind, version: Version): readonly string[] {
+  const later = version === 1 ? (LATER_MEMBERS[kind] ?? []) : [];
+  return records[kind].map((record) =>
+    canonicalJson(Object.fromEntries(Object.entries(record as JsonObject).filter(([name]) => !later.includes(name)))),
+  );
+}
 
 export function digestsOf(run: string, records: Records): RecordDigests {
   const ofKind = (kind: RecordKind): Readonly<Record<string, Digest>> =>

@@ -122,7 +122,7 @@ function otherwiseThan(
   const there = events[stated - start.length - 1];
   if (there !== undefined && facts.traceHash !== null && there.hash !== facts.traceHash)
     return { seq: stated, detail: "its head is not the receipt's" };
-  const told = brokenStory({ trace: events }, records);
+  const told = brokenStory({ trace: events }, records, receipt);
   return told === null ? null : { seq: seqOf(told.detail), detail: told.detail };
 }
 

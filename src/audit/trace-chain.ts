@@ -65,6 +65,12 @@ function isNamed(bytes: string): boolean {
   return NAMES.test(bytes);
 }
 
+/** What the end of an event's bytes says, which was checked before. */
+export function namesOf(bytes: string): { readonly id: string; readonly kind: string } {
+  const [id = '', kind = ''] = bytes.slice(namesAt(bytes) + ',"id":"'.length, -'"}'.length).split('","kind":"');
+  return { id, kind };
+}
+
 const FORM = '0000-00-00T00:00:00.000000Z';
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 

@@ -54,7 +54,8 @@ function openList<K extends RecordKind>(kind: K, bundle: Bundle, receipt: Receip
   let last: RecordOf[K] | null = null;
   for (const [index, text] of bundle[kind].entries()) {
     const record: unknown = parseStrictObject(text);
-    if (!isRecord(kind, record)) return { what: `${one} at place ${index + 1}`, detail: 'it is not a record' };
+    if (!isRecord(kind, record, receipt.version))
+      return { what: `${one} at place ${index + 1}`, detail: 'it is not a record' };
     const key = recordKey(record);
     const broken = (detail: string): Broken => ({ what: `${one} ${key}`, detail });
     if (last !== null && !follows(last, record)) return broken('it is out of order');

@@ -19,7 +19,7 @@ export function brokenRows(bundle: Bundle, records: Records, receipt: Receipt): 
   return (
     brokenAttempts(records, receipt) ??
     brokenResults(bundle.run, records) ??
-    brokenStory(bundle, records) ??
+    brokenStory(bundle, records, receipt) ??
     brokenCounts(records, receipt.facts, isFinal(receipt)) ??
     (bundle.contract === null ? null : brokenPromises(bundle.contract, records.acks, receipt)) ??
     (isFinal(receipt) ? brokenEnds(records.attempts, records.results, receipt) : null)
@@ -83,11 +83,13 @@ function resultDigest(run: string, row: ResultRecord): string {
 /** The end of the bytes of an event that tells of a step: its id is `3.1.decided` or `3.1.executed`. */
 const STORY = /,"id":"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(decided|executed)","kind":"[a-z]+\.[a-z_]+"\}$/y;
 
-/** What the trace tells of a step must be what the records say. */
+/** What the trace tells of a step must be what the records say, unless the verdict itself names the event as hollow. */
 export function brokenStory(
   { trace }: Pick<Bundle, 'trace'>,
   { decisions, results }: Pick<Records, 'decisions' | 'results'>,
+  { verdict }: Pick<Receipt, 'verdict'>,
 ): Broken | null {
+  const hollow = new Set(verdict.findings.filter((one) => one.code === 'HOLLOW').map((one) => one.subject));
   const decided = new Map(decisions.map((one) => [recordKey(one), one]));
   const executed = new Map(results.map((one) => [recordKey(one), one]));
   for (const { seq, bytes } of trace) {
@@ -101,7 +103,7 @@ export function brokenStory(
     const key = `${found[1] ?? ''}.${found[2] ?? ''}`;
     const differs =
       found[3] === 'decided' ? !tellsDecision(told, decided.get(key)) : !tellsResult(told, executed.get(key));
-    if (differs)
+    if (differs && !hollow.has(`event ${key}.${found[3] ?? ''}`))
       return {
         what: `${found[3] === 'decided' ? 'decision' : 'result'} ${key}`,
         detail: `event ${seq} says otherwise`,

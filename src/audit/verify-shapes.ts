@@ -74,21 +74,23 @@ const contract = members({
 });
 const finding = members({ code: text, blocking: yesNo, subject: text, detail: text });
 const status = oneOf('COMPLETE', 'INCOMPLETE', 'STALE');
-const facts = members({
-  phase: orNull(text),
-  outcome: orNull(text),
-  traceLength: decimal,
-  traceHash: orNull(digest),
-  allow: whole,
-  deny: whole,
-  pause: whole,
-  attempts: whole,
-  unknowns: whole,
-  spentMicros: text,
-  spentTokens: text,
-  policySets: list(text),
-  priceTables: list(text),
-});
+const facts = (version: Version): Check =>
+  members({
+    phase: orNull(text),
+    outcome: orNull(text),
+    traceLength: decimal,
+    traceHash: orNull(digest),
+    allow: whole,
+    deny: whole,
+    pause: whole,
+    attempts: whole,
+    unknowns: whole,
+    spentMicros: text,
+    spentTokens: text,
+    policySets: list(text),
+    priceTables: list(text),
+    ...(version === 1 ? {} : { refusedCalls: whole }),
+  });
 const receipt = (version: Version): Check =>
   members({
     version: (value) => value === version,
@@ -98,7 +100,7 @@ const receipt = (version: Version): Check =>
     run,
     contract: orNull(contract),
     verdict: members({ revision: whole, supersedes: orNull(whole), status, findings: list(finding), judgedAt: text }),
-    facts: orNull(facts),
+    facts: orNull(facts(version)),
     records: members({
       verdict: digest,
       ...perKind(version, (kind) => digestsBy(STEPPED_KINDS.includes(kind) ? STEPPED : NUMBERED)),
@@ -119,8 +121,10 @@ const contractBytes = members({
 
 const maybe = orNull(text);
 const stepped = { step: whole, attempt: whole };
-const records: Readonly<Record<RecordKind, Check>> = {
+/** Of those that both versions have: the second has more members of some. */
+const firstRecords = (version: Version) => ({
   amendments: members({
+    ...(version === 1 ? {} : all(text, 'openFrom', 'openUntil')),
     n: whole,
     step: orNull(whole),
     attempt: orNull(whole),
@@ -136,6 +140,7 @@ const records: Readonly<Record<RecordKind, Check>> = {
     ...all(text, 'kind', 'target', 'effect', 'actionDigest', 'requestDigest', 'argumentsDigest', 'contextDigest'),
     ...all(text, 'snapshotDigest', 'policySetDigest', 'priceTableDigest', 'decidedAt'),
     ...all(maybe, 'access', 'notAfter', 'reasons', 'notices'),
+    ...(version === 1 ? {} : all(maybe, 'holdReason', 'holdAuthority', 'holdQuorum')),
     askedOutputTokens: orNull(whole),
   }),
   attempts: members({ ...stepped, ...all(text, 'actionDigest', 'nonce', 'startedAt') }),
@@ -146,6 +151,8 @@ const records: Readonly<Record<RecordKind, Check>> = {
     ...all(maybe, 'code', 'retryAfterMs', 'cause', 'reportedModel', 'finishReason'),
     usageReported: orNull(yesNo),
   }),
+});
+const laterRecords = {
   contracts: members({
     n: whole,
     ...all(text, 'tenant', 'agent', 'profile', 'digest', 'declaredAt', 'declaredRunDeadline', 'declaredFinalizeDue'),
@@ -169,8 +176,7 @@ const records: Readonly<Record<RecordKind, Check>> = {
     ),
   }),
   holds: members({
-    ...all(whole, 'n', 'quorum'),
-    ...all(orNull(whole), 'step', 'attempt'),
+    ...all(whole, 'n', 'quorum', 'step', 'attempt'),
     ...all(text, 'reason', 'authority', 'openedAt', 'until', 'onTimeout'),
     ...all(maybe, 'actionDigest', 'resolvedAt', 'resolution', 'contentDigest'),
   }),
@@ -178,10 +184,16 @@ const records: Readonly<Record<RecordKind, Check>> = {
     n: whole,
     hold: orNull(whole),
     allowed: yesNo,
-    ...all(text, 'update', 'verb', 'roles', 'issuer', 'at'),
+    roles: list(text),
+    ...all(text, 'update', 'verb', 'issuer', 'at'),
     ...all(maybe, 'person', 'tokenId', 'actionDigest', 'was', 'carrier', 'contentDigest'),
   }),
   uses: members({ ...all(whole, 'n', 'hold', 'step', 'attempt'), at: text }),
+  raises: members({
+    n: whole,
+    holds: list(whole),
+    ...all(text, 'update', 'scope', 'subject', 'unit', 'window', 'from', 'to', 'actionDigest', 'at'),
+  }),
   evaluations: members({ ...all(whole, 'n', 'step', 'attempt'), ...all(text, 'outcome', 'at') }),
   incidents: members({
     ...all(whole, 'n', 'step'),
@@ -196,13 +208,18 @@ function all(check: Check, ...names: readonly string[]): Readonly<Record<string,
 
 const bundles = { 1: bundle(1), 2: bundle(2) } as const;
 const receipts = { 1: receipt(1), 2: receipt(2) } as const;
+const recordsOf: Readonly<Record<Version, Readonly<Record<RecordKind, Check>>>> = {
+  1: { ...firstRecords(1), ...laterRecords },
+  2: { ...firstRecords(2), ...laterRecords },
+};
 /** What a value says that it is; whatever else it holds counts as the first. */
 export const versionOf = (value: unknown): Version => (isObject(value) && value['version'] === 2 ? 2 : 1);
 export const isBundle = (value: unknown): value is Bundle => bundles[versionOf(value)](value);
 export const isReceipt = (value: unknown): value is Receipt => receipts[versionOf(value)](value);
 export const isContract = (value: unknown): boolean => contractBytes(value);
 export const isVerdict = members({ revision: whole, status, findings: list(finding), judgedAt: text });
-export const isRecord = <K extends RecordKind>(kind: K, value: unknown): value is RecordOf[K] => records[kind](value);
+export const isRecord = <K extends RecordKind>(kind: K, value: unknown, version: Version): value is RecordOf[K] =>
+  recordsOf[version][kind](value);
 
 /** The tenant's receipts in order, for whoever holds an outside head. */
 export type ReceiptChain = {

@@ -11,6 +11,7 @@ import { chainRoot, followChain, type Sha256 } from './trace-chain.js';
 import { verifyChain, type ChainVerification } from './verify-chain.js';
 import { parseStrictFile, parseStrictObject } from './verify-json.js';
 import { brokenColumns } from './verify-columns.js';
+import { untoldFinding } from './verify-findings.js';
 import { brokenRows } from './verify-rows.js';
 import { isBundle, isContract, versionOf, type OutsideHead } from './verify-shapes.js';
 import { openReceipt, type Broken, type Trust } from './verify-signature.js';
@@ -69,7 +70,9 @@ async function verifyParsed(
   if (!opened.ok) return broken(opened.broken);
   const { receipt, kid } = opened;
   const found =
-    brokenContract(bundle, receipt) ?? brokenTrace(bundle, receipt, sha256) ?? brokenContents(bundle, receipt);
+    brokenContract(bundle, receipt) ??
+    brokenTrace(bundle, receipt, sha256) ??
+    brokenContents(bundle, receipt, untoldFinding);
   if (found !== null) return broken(found);
 
   const { run, chain, n } = receipt;
@@ -122,11 +125,16 @@ function brokenTrace({ contract, trace }: Bundle, receipt: Receipt, sha256?: Sha
     : { what: 'trace', detail: "its head is not the receipt's" };
 }
 
-export function brokenContents(bundle: Bundle, receipt: Receipt): Broken | null {
+/** @param then of version 2, what is asked of the whole bundle last; without it the trace may be left out */
+export function brokenContents(
+  bundle: Bundle,
+  receipt: Receipt,
+  then: typeof untoldFinding = () => null,
+): Broken | null {
   const opened = openRecords(bundle, receipt);
   if (!opened.ok) return opened.broken;
   const { records } = opened;
-  return (
-    brokenRows(bundle, records, receipt) ?? (receipt.version === 1 ? null : brokenColumns(bundle, records, receipt))
-  );
+  const rows = brokenRows(bundle, records, receipt);
+  if (rows !== null || receipt.version === 1) return rows;
+  return brokenColumns(bundle, records, receipt) ?? then(bundle, records, receipt);
 }

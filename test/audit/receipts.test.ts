@@ -54,6 +54,7 @@ describe('signing', () => {
       allow: 2,
       deny: 0,
       pause: 0,
+      refusedCalls: 0,
       attempts: 1,
       unknowns: 0,
       spentMicros: '42',

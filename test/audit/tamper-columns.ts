@@ -74,6 +74,12 @@ const COVERED: readonly Covered[] = [
     },
   },
   {
+    table: 'audit.amendments',
+    what: 'amendment',
+    key: 'n',
+    columns: { open_from: EARLIER('open_from'), open_until: EARLIER('open_until') },
+  },
+  {
     table: 'decide.holds',
     what: 'hold',
     key: 'hold',
@@ -173,7 +179,7 @@ export const COLUMN_CHANGES: Readonly<Record<string, RowChange>> = {
   'decide.acts: one put in': putIn(
     'act ',
     `INSERT INTO decide.acts (run_id, update_id, verb, actor, roles, issuer, allowed, at)
-     VALUES ($1, 'late', 'pause', 'local:eve', '{}', 'local', false, '2999-01-01')`,
+     VALUES ($1, 'early', 'pause', 'local:eve', '{}', 'local', false, '2000-01-01')`,
   ),
   'execute.incident_occurrences: one put in': putIn(
     'incident 1: the receipt does not state it',
