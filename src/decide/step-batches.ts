@@ -59,7 +59,7 @@ export function openStepBatches(database: Database, deps: DecideDeps, log: Decid
       } catch (error) {
         if (isNotInFull(error)) return steps.map(() => null);
         const runs = steps.map(({ request }) => request.run);
-        log.error({ err: error, runs }, 'a batch of steps was not decided');
+        log.error({ ...failureOf(error), runs }, 'a batch of steps was not decided');
         if (suspects.size > MAX_SUSPECTS) suspects.clear();
         for (const run of runs) suspects.add(run);
         throw error;
@@ -75,8 +75,14 @@ export function openStepBatches(database: Database, deps: DecideDeps, log: Decid
 
 const NOT_IN_FULL = 'RK001';
 const LOCK_NOT_AVAILABLE = '55P03';
-const isNotInFull = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === NOT_IN_FULL || error.code === LOCK_NOT_AVAILABLE);
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
+const isNotInFull = (error: unknown): boolean => [NOT_IN_FULL, LOCK_NOT_AVAILABLE].includes(String(codeOf(error)));
+
+/** Of the database's errors the code alone: their texts may quote what was sent. */
+function failureOf(error: unknown): object {
+  const code = codeOf(error);
+  return code === undefined ? { err: error } : { code };
+}
 
 type PlainStep = EvaluatedStep & { readonly ask: ReserveAsk };
 type Plain = { readonly asked: AskedStep; readonly step: PlainStep };

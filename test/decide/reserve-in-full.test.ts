@@ -211,7 +211,7 @@ describe('a batch', () => {
         { status: 'rejected', reason: planted },
         { status: 'rejected', reason: planted },
       ]);
-      expect(failures).toEqual([{ err: planted, runs: [good.request.run, bad.request.run] }]);
+      expect(failures).toEqual([{ code: 'P0001', runs: [good.request.run, bad.request.run] }]);
       expect(await Promise.all([good, bad].map(inBatch))).toEqual([null, null]);
       expect(await rig.step(good.caller, good.request)).toMatchObject({ kind: 'decided', ruling: { effect: 'allow' } });
       await expect(rig.as((sql) => decideStep(sql, rig.deps, bad.caller, bad.request))).rejects.toThrow('planted');

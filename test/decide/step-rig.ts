@@ -16,8 +16,6 @@ import { depsWith } from './step-deps.js';
 
 export type StepRig = LedgerRig & {
   readonly deps: DecideDeps;
-  /** What batches of steps failed with. */
-  readonly failures: unknown[];
   as<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   open(spec?: object, caller?: Caller, by?: DecideDeps): Promise<{ readonly opened: Opened; readonly caller: Caller }>;
   step(caller: Caller, request: StepRequest): Promise<StepAnswer>;
@@ -28,12 +26,10 @@ export async function createStepRig(agent: object = {}): Promise<StepRig> {
   const rig = await createLedgerRig();
   const deps = depsWith(agent);
   const as = <T>(work: (sql: Sql) => Promise<T>): Promise<T> => rig.decide.transaction(work);
-  const failures: unknown[] = [];
-  const inBatch = openStepBatches(rig.decide, deps, { error: (fields) => void failures.push(fields) });
+  const inBatch = openStepBatches(rig.decide, deps, console);
   return {
     ...rig,
     deps,
-    failures,
     as,
     async open(spec = {}, caller = { workflowId: `rok/acme/${randomUUID()}`, temporalRunId: randomUUID() }, by = deps) {
       const whole = { tenant: 'acme', agent: 'clerk', input: 'hello', actor: { local: 'alice' }, ...spec };
