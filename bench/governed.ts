@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { defineSkill } from '../src/execute/skills/skill.js';
-import { parseConfig } from '../src/platform/config.js';
+import { parseConfig } from '../src/platform/config/config.js';
 import { ensureDevKeys } from '../src/platform/local/dev-keys.js';
 import { createLogger } from '../src/platform/logging.js';
-import type { TemporalSettings } from '../src/platform/temporal.js';
+import type { TemporalSettings } from '../src/platform/temporal/temporal.js';
 import { startWorkers } from '../src/workers/start.js';
 import type { Stack } from '../test/stack/stack.js';
 

@@ -3,11 +3,11 @@
  * the judge as it works, page by page with its writes; and a sweep that finds nothing due among very many closed runs.
  */
 import { rm } from 'node:fs/promises';
-import { judgeDue } from '../src/audit/judge.js';
-import { createSigner } from '../src/audit/signer.js';
-import { sweep } from '../src/audit/sweep.js';
+import { judgeDue } from '../src/audit/judge/judge.js';
+import { createSigner } from '../src/audit/receipts/signer.js';
+import { sweep } from '../src/audit/reconcile/reconciler.js';
 import type { Database } from '../src/domain/sql.js';
-import { openDatabase, type OpenDatabase } from '../src/platform/database.js';
+import { openDatabase, type OpenDatabase } from '../src/platform/postgres/database.js';
 import { startPostgres } from '../src/platform/local/postgres.js';
 import { loginUrls, migrateForTests, openAdmin } from '../test/stack/databases.js';
 import { temporaryFolder, testPasswords } from '../test/stack/servers.js';

@@ -4,15 +4,15 @@
  * the decision with its snapshot; then the executor redeems. Both as in the workers: what comes while a batch is in flight is the next.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { writeDecisions } from '../src/decide/decision-row.js';
-import { reserveInFull, type ReserveAsk, type Settlement } from '../src/decide/ledger.js';
-import { lockFreeRows } from '../src/decide/run-row.js';
-import { STEP_BATCHES } from '../src/decide/step-batches.js';
+import { writeDecisions } from '../src/decide/rows/decision-row.js';
+import { reserveInFull, type ReserveAsk, type Settlement } from '../src/decide/ledger/ledger.js';
+import { lockFreeRows } from '../src/decide/rows/run-row.js';
+import { STEP_BATCHES } from '../src/decide/step/step-batches.js';
 import { createBatcher } from '../src/domain/batching.js';
 import { iso, runIdOf, type Digest, type RunId } from '../src/domain/ids.js';
 import { actionDigest, type Intent } from '../src/domain/intent.js';
-import { openRedeems, type Redeem } from '../src/execute/redeems.js';
-import { openDatabase, type OpenDatabase } from '../src/platform/database.js';
+import { openRedeems, type Redeem } from '../src/execute/calls/redeems.js';
+import { openDatabase, type OpenDatabase } from '../src/platform/postgres/database.js';
 import { modelCall, snapshotWith } from '../test/decide/snapshots.js';
 import type { LoginUrls } from '../test/stack/databases.js';
 
@@ -94,7 +94,7 @@ function stepOf(run: RunId, step: number, last: Settlement | null): Step {
   };
 }
 
-/** As decide/step-batches.ts, but for the facts and the checks, which are not the ledger's. */
+/** As decide/step/step-batches.ts, but for the facts and the checks, which are not the ledger's. */
 const openSteps = (decide: OpenDatabase): ((step: Step) => Promise<boolean>) =>
   createBatcher({ ...STEP_BATCHES, keyOf: ({ run }: Step) => run }, (steps) =>
     decide.transaction((sql) => {

@@ -2,7 +2,7 @@
  * Where the time of a step goes inside PostgreSQL: every statement of the functions too, by pg_stat_statements. For
  * benchmarks only; counting costs some five percent.
  */
-import type { OpenDatabase } from '../src/platform/database.js';
+import type { OpenDatabase } from '../src/platform/postgres/database.js';
 
 export const COUNTING: Readonly<Record<string, string>> = {
   shared_preload_libraries: 'pg_stat_statements',

@@ -11,7 +11,7 @@ import { budget, drift, openRun } from '../test/decide/ledger-rig.js';
 import { loginUrls, migrateForTests, openAdmin, type LoginUrls } from '../test/stack/databases.js';
 import { temporaryFolder, testPasswords } from '../test/stack/servers.js';
 import { startPostgres } from '../src/platform/local/postgres.js';
-import { openDatabase, type OpenDatabase } from '../src/platform/database.js';
+import { openDatabase, type OpenDatabase } from '../src/platform/postgres/database.js';
 import { COUNTING, startCounting, statementLines } from './ledger-statements.js';
 import { percentile, type Benchmark } from './figures.js';
 import type { LedgerDone, LedgerJob } from './ledger-process.js';

@@ -4,8 +4,8 @@
  */
 import type { Client } from '@temporalio/client';
 import { createOwnStack, type Stack } from '../test/stack/stack.js';
-import { connectTemporal, temporalSettings } from '../src/platform/temporal.js';
-import { connectTemporalNative } from '../src/platform/temporal-worker.js';
+import { connectTemporal, temporalSettings } from '../src/platform/temporal/temporal.js';
+import { connectTemporalNative } from '../src/platform/temporal/temporal-worker.js';
 import type { governedRun } from '../src/workflows/governed-run.js';
 import { BARE_QUEUES, startBare } from './bare.js';
 import type { BarePlan, bareRun, StepSize } from './bare-workflow.js';

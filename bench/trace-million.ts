@@ -7,11 +7,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JSONWebKeySet } from 'jose';
 import { newRun } from '../test/audit/facts.js';
-import { bundleText, kindsOf, recordKinds, type RecordKind } from '../src/audit/evidence.js';
-import { NO_RECEIPT, receiptText, verdictText } from '../src/audit/receipt.js';
-import { recordDigest, type RecordDigests } from '../src/audit/records.js';
-import { createSigner } from '../src/audit/signer.js';
-import { chainRoot, type ChainEvent, type Sha256 } from '../src/audit/trace-chain.js';
+import { bundleText, kindsOf, recordKinds, type RecordKind } from '../src/audit/evidence/evidence.js';
+import { NO_RECEIPT, receiptText, verdictText } from '../src/audit/receipts/receipt.js';
+import { recordDigest, type RecordDigests } from '../src/audit/evidence/records.js';
+import { createSigner } from '../src/audit/receipts/signer.js';
+import { chainRoot, type ChainEvent, type Sha256 } from '../src/audit/evidence/trace-chain.js';
 import { canonicalJson } from '../src/domain/canonical-json.js';
 import { runIdOf, asDigest } from '../src/domain/ids.js';
 

@@ -13,10 +13,10 @@ import { loginUrls, migrateForTests, openAdmin } from '../test/stack/databases.j
 import { temporaryFolder, testPasswords, testPostgres } from '../test/stack/servers.js';
 import { newRun } from '../test/audit/facts.js';
 import { runIdOf, type RunId } from '../src/domain/ids.js';
-import { verifyBundle } from '../src/audit/verify.js';
+import { verifyBundle } from '../src/audit/verify/verify.js';
 import { encodeEvents } from '../src/observe/trace-facade.js';
 import { openTraceStore, type AppendToTrace } from '../src/observe/trace-store.js';
-import { openDatabase } from '../src/platform/database.js';
+import { openDatabase } from '../src/platform/postgres/database.js';
 import { percentile, type Benchmark } from './figures.js';
 
 const RUNS = 400;

@@ -1,7 +1,7 @@
 /** What people do to one run of the refund desk on an ordinary day: rightly, wrongly, and all at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RokError, type Acting, type GovernedRunHandle } from '../src/client.js';
-import type { OpenHold } from '../src/platform/read.js';
+import type { OpenHold } from '../src/reader/read.js';
 import type { Random } from './random.js';
 
 export const PLOTS = ['approve', 'reject', 'kill', 'cancel', 'pause', 'raise', 'wrong'] as const;

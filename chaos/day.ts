@@ -4,8 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { RokClient, type Acting } from '../src/client.js';
-import { issueAssertion } from '../src/cli/issue.js';
-import { isSettled, type RunView } from '../src/platform/read.js';
+import { issueAssertion } from '../src/cli/session/dev-issuer.js';
+import { isSettled, type RunView } from '../src/reader/read.js';
 import { playPlot, PLOTS, type People, type Plot } from './day-plots.js';
 import { startDev, type DevProcess } from './dev-process.js';
 import { randomFrom, type Random } from './random.js';

@@ -1,6 +1,6 @@
 /** Connections to PostgreSQL that fall silent at random moments; whoever connects anew is served. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Login } from '../src/platform/login.js';
+import type { Login } from '../src/platform/postgres/login.js';
 import type { FaultRig } from '../test/faults/rig.js';
 import { startFreezingProxy, type FreezingProxy } from '../test/stack/freezing-proxy.js';
 import type { Life } from './bound.js';

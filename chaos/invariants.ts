@@ -1,10 +1,10 @@
 /** What must be true after healing, whatever was done: shared by all scenarios. Each is a question to the evidence. */
 import { readFile } from 'node:fs/promises';
 import type { JSONWebKeySet } from 'jose';
-import { verifyBundle } from '../src/audit/verify.js';
+import { verifyBundle } from '../src/audit/verify/verify.js';
 import { runIdOf } from '../src/domain/ids.js';
-import { openDatabase } from '../src/platform/database.js';
-import { readerOn } from '../src/platform/read.js';
+import { openDatabase } from '../src/platform/postgres/database.js';
+import { readerOn } from '../src/reader/read.js';
 import type { FaultRig } from '../test/faults/rig.js';
 import type { Goal } from './scenario.js';
 

@@ -18,7 +18,7 @@ import type { Answer, Asked, Goal, Injection } from './scenario.js';
 const SWEEP_MS = 1_000;
 /** What a busy machine takes to look, beside the waiting. */
 const BUSY_MS = 2_000;
-/** As src/audit/standing-judge.ts leaves a sweep behind. */
+/** As src/audit/judge/standing-judge.ts leaves a sweep behind. */
 const LATE_MS = 10_000;
 const RUN_MS = 12_000;
 const GRACE_MS = 6_000;

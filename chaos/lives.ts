@@ -1,6 +1,6 @@
 /** Workers that die by kill -9 at random moments and are started again after random pauses. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkerName } from '../src/platform/variables.js';
+import type { WorkerName } from '../src/platform/config/variables.js';
 import type { FaultRig } from '../test/faults/rig.js';
 import type { Life } from './bound.js';
 import type { Random } from './random.js';

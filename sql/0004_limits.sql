@@ -1,5 +1,5 @@
 -- How long each login may keep the database busy: as defaults of the role, so that a session has them that asks for none (psql,
--- an old worker, somebody's script). In milliseconds; src/platform/login.ts has the same, and `rok doctor` compares.
+-- an old worker, somebody's script). In milliseconds; src/platform/postgres/login.ts has the same, and `rok doctor` compares.
 -- Roles belong to the whole cluster: the values are those of the latest database that was migrated.
 DO $$
 DECLARE

@@ -12,7 +12,7 @@ BEGIN
   END LOOP;
 END $$;
 -- Who opens accounts and who changes budgets take turns (0502_accounts_of.sql, 0504_budget_changes.sql); so do two workflows
--- of one name (src/decide/administer.ts).
+-- of one name (src/decide/actors/administer.ts).
 GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO rok_decide_owner, rok_decide;
 GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock_shared(bigint) TO rok_decide_owner;
 

@@ -8,29 +8,29 @@
  */
 import { randomUUID } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { claimOf, type Act, type Acting } from './acting.js';
+import { claimOf, type Act, type Acting } from './client/actor-claims.js';
 import { RokError } from './domain/errors.js';
 import { isRunId, workflowIdOf, type Digest } from './domain/ids.js';
 import { isTerminal } from './domain/phases.js';
 import type { ActorVerb, Fate } from './domain/protocol/decide.js';
 import { fateDigest } from './domain/protocol/message.js';
 import type { RunSpec } from './domain/run-spec.js';
-import { sendFinalize } from './finalizing.js';
-import { isSettled, openReader, type Reader, type RunView, type StoredReceipt } from './platform/read.js';
-import { connectTemporal, temporalSettings } from './platform/temporal.js';
-import { fromStartError, toRokError } from './platform/temporal-failure.js';
-import { isKnown, sameAsFirst } from './repeating.js';
-import { sendRaise, type RaiseAct } from './raising.js';
-import { say } from './saying.js';
-import type { Answer, Raised, RunResult, Steer, Steered } from './workflows/messages.js';
+import { sendFinalize } from './client/finalize-run.js';
+import { isSettled, openReader, type Reader, type RunView, type StoredReceipt } from './reader/read.js';
+import { connectTemporal, temporalSettings } from './platform/temporal/temporal.js';
+import { fromStartError, toRokError } from './platform/temporal/temporal-failure.js';
+import { isKnown, sameAsFirst } from './client/repeated-start.js';
+import { sendRaise, type RaiseAct } from './client/raise-budget.js';
+import { say } from './client/send-message.js';
+import type { Answer, Raised, RunResult, Steer, Steered } from './workflows/messages/messages.js';
 
-export type { Act, Acting, Purpose } from './acting.js';
+export type { Act, Acting, Purpose } from './client/actor-claims.js';
 export { RokError, type ErrorCode } from './domain/errors.js';
 export type { ActorClaim } from './domain/actor.js';
 export type { RunSpec } from './domain/run-spec.js';
-export type { Reader, RunView, StoredReceipt } from './platform/read.js';
-export type { RaiseAct } from './raising.js';
-export type { Raised, RunResult, Steered } from './workflows/messages.js';
+export type { Reader, RunView, StoredReceipt } from './reader/read.js';
+export type { RaiseAct } from './client/raise-budget.js';
+export type { Raised, RunResult, Steered } from './workflows/messages/messages.js';
 
 /** Without `hold` and `digest` the answer is for the one hold that is pending now; of several it says which. */
 export type AnswerAct = Act & { readonly hold?: number; readonly digest?: Digest };

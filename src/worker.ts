@@ -3,12 +3,12 @@
  * them on SIGINT and SIGTERM, and says in one sentence why it could not.
  */
 import { parseArgs } from 'node:util';
-import { loadConfig } from './platform/config.js';
+import { loadConfig } from './platform/config/config.js';
 import { createLogger } from './platform/logging.js';
 import { StartError } from './platform/start-error.js';
-import { temporalSettings } from './platform/temporal.js';
-import { installRuntime } from './platform/temporal-worker.js';
-import { workerNames, type WorkerName } from './platform/variables.js';
+import { temporalSettings } from './platform/temporal/temporal.js';
+import { installRuntime } from './platform/temporal/temporal-worker.js';
+import { workerNames, type WorkerName } from './platform/config/variables.js';
 import { startWorkers } from './workers/start.js';
 
 function argumentsOf(): { readonly workers?: readonly WorkerName[]; readonly sweepMs?: number } {

@@ -1,10 +1,10 @@
 /** ROK's workers with one more workflow type, and a worker of one's own for the activities. Ends on SIGTERM. */
 import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
-import { loadConfig } from '../../src/platform/config.js';
+import { loadConfig } from '../../src/platform/config/config.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { temporalSettings } from '../../src/platform/temporal.js';
-import { connectTemporalNative, installRuntime } from '../../src/platform/temporal-worker.js';
+import { temporalSettings } from '../../src/platform/temporal/temporal.js';
+import { connectTemporalNative, installRuntime } from '../../src/platform/temporal/temporal-worker.js';
 import { startWorkers } from '../../src/workers/start.js';
 import * as activities from './activities.js';
 

@@ -5,7 +5,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { RunSpec } from '../../src/domain/run-spec.js';
 import { governed, ownStep, StepDenied } from '../../src/workflows/governed.js';
-import type { RunResult } from '../../src/workflows/messages.js';
+import type { RunResult } from '../../src/workflows/messages/messages.js';
 import type * as activities from './activities.js';
 import type { Invoice } from './activities.js';
 

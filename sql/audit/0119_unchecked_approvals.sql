@@ -1,5 +1,5 @@
 -- Approvals of which nothing can be said yet, because their key or their issuer is not known to the audit: that may be a
--- rotation under way. Tried again, and a finding after a day (src/audit/approval-checks.ts).
+-- rotation under way. Tried again, and a finding after a day (src/audit/evidence/approval-checks.ts).
 SET ROLE rok_audit_owner;
 
 CREATE TABLE audit.unchecked_approvals (

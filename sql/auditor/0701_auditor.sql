@@ -36,7 +36,7 @@ BEGIN
     'audit.v_acks', 'audit.v_expectations', 'audit.v_verdicts', 'audit.v_all_verdicts', 'audit.v_orphans',
     'audit.v_approval_checks', 'audit.v_receipts', 'audit.v_content_digests', 'audit.v_content_drift', 'decide.v_approval_uses']
   LOOP
-    -- `decide.v_runs` is `auditor.decide_v_runs`, which src/platform/auditor-views.ts relies on.
+    -- `decide.v_runs` is `auditor.decide_v_runs`, which src/reader/auditor-views.ts relies on.
     EXECUTE format(
       'CREATE VIEW auditor.%I WITH (security_barrier) AS SELECT x.* FROM %s x WHERE EXISTS (
          SELECT FROM audit.contracts c JOIN auditor.tenants t ON t.tenant = c.tenant

@@ -2,7 +2,7 @@
 SET ROLE rok_execute_owner;
 
 -- The digest of a result row: SHA-256 over the tag and every column, each as text preceded by its length in bytes (8 bytes,
--- big endian), NULL as the empty text. The same in src/execute/result-row.ts.
+-- big endian), NULL as the empty text. The same in src/execute/calls/result-row.ts.
 CREATE FUNCTION execute.result_digest(
   p_run uuid, p_step integer, p_attempt integer, p_status text, p_content_digest text,
   p_input_tokens bigint, p_output_tokens bigint, p_cached_tokens bigint, p_reasoning_tokens bigint, p_usage_reported boolean,

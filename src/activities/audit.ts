@@ -1,12 +1,12 @@
 /** The auditing power's only hands: remote activities on `rok-audit`, each idempotent and each useful without the others. */
-import { closeRun } from '../audit/close.js';
-import { beat } from '../audit/beats.js';
-import { recordClosed } from '../audit/closed.js';
-import { nudgeOverdue } from '../audit/nudge.js';
-import { reverifySample, type Portion } from '../audit/reverify.js';
-import { searchStrays, type StrayTerms } from '../audit/stray-search.js';
-import { sweep, type SweepDeps } from '../audit/sweep.js';
-import type { TemporalView } from '../audit/temporal-view.js';
+import { closeRun } from '../audit/judge/close.js';
+import { beat } from '../audit/reconcile/beats.js';
+import { recordClosed } from '../audit/reconcile/closed.js';
+import { nudgeOverdue } from '../audit/reconcile/signal-overdue.js';
+import { reverifySample, type Portion } from '../audit/evidence/reverify.js';
+import { searchStrays, type StrayTerms } from '../audit/reconcile/unclaimed-search.js';
+import { sweep, type SweepDeps } from '../audit/reconcile/reconciler.js';
+import type { TemporalView } from '../audit/reconcile/temporal-view.js';
 import type { AuditActivities } from '../domain/protocol/audit.js';
 
 export type AuditActivityDeps = SweepDeps & {
@@ -18,7 +18,7 @@ export type AuditActivityDeps = SweepDeps & {
 
 const STRAYS: StrayTerms = { settledMs: 120_000, graceMs: 60_000 };
 const SAMPLE: Portion = { runs: 50, events: 20_000 };
-/** As long as Temporal waits for them (workflows/reconcile.ts, workflows/hands.ts): what nobody waits for keeps no connection. */
+/** As long as Temporal waits for them (workflows/reconcile.ts, workflows/activity-proxies.ts): what nobody waits for keeps no connection. */
 const PART_MS = 30_000;
 const CLOSE_MS = 10_000;
 

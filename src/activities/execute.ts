@@ -3,12 +3,12 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { RokError } from '../domain/errors.js';
 import type { RunId } from '../domain/ids.js';
 import type { ExecuteActivities } from '../domain/protocol/execute.js';
-import { closeOut } from '../execute/close-out.js';
+import { closeOut } from '../execute/close/close-out.js';
 import type { ExecuteDeps, InFlight } from '../execute/deps.js';
-import { requireHistory } from '../execute/history.js';
-import { begin, record } from '../execute/own-step.js';
-import { prepare, tell } from '../execute/prepare.js';
-import { executeStep } from '../execute/step.js';
+import { requireHistory } from '../execute/close/history.js';
+import { begin, record } from '../execute/calls/own-step.js';
+import { prepare, tell } from '../execute/content/prepare.js';
+import { executeStep } from '../execute/run-runner.js';
 
 const HEARTBEAT_MS = 1_000;
 

@@ -1,6 +1,6 @@
 /** Temporal's client as the auditor sees it: three questions and one signal. Makes no connection of its own. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { TemporalView } from '../audit/temporal-view.js';
+import type { TemporalView } from '../audit/reconcile/temporal-view.js';
 import { CONTROL_QUEUES, GOVERNED_RUN, WITHOUT_RUN } from '../domain/executions.js';
 
 const OUGHT_TO_OPEN = [

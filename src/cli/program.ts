@@ -3,35 +3,35 @@
  * that start servers or workers are loaded only when they are asked for. It ends no process: main.ts does.
  */
 import { Command } from 'commander';
-import { approvalAnswer } from './approval-answer.js';
-import { approvalList } from './approval-list.js';
-import { budget } from './budget.js';
-import { decisionShow } from './decision-show.js';
-import { dev } from './dev.js';
-import { doctor } from './doctor.js';
-import { exportCommand } from './export.js';
-import { failureOf } from './failure.js';
-import { halt } from './halt.js';
-import { help } from './help.js';
-import { init } from './init.js';
-import { ledger } from './ledger.js';
-import { migrateCommand } from './migrate.js';
-import { policyDiff } from './policy-diff.js';
-import { policyLint } from './policy-lint.js';
-import { policyPublish } from './policy-publish.js';
-import { policyReport } from './policy-report.js';
-import { policyTest } from './policy-test.js';
-import { reconcile } from './reconcile.js';
-import { runList } from './run-list.js';
-import { runShow } from './run-show.js';
-import { runStart } from './run-start.js';
-import { runSteer } from './run-steer.js';
-import { runWait } from './run-wait.js';
-import { runWatch } from './run-watch.js';
-import { token } from './token.js';
-import { verify } from './verify.js';
+import { approvalAnswer } from './commands/approval/answer.js';
+import { approvalList } from './commands/approval/list.js';
+import { budget } from './commands/budget/budget.js';
+import { decisionShow } from './commands/decision/show.js';
+import { dev } from './commands/dev/dev.js';
+import { doctor } from './commands/doctor/doctor.js';
+import { exportCommand } from './commands/export.js';
+import { failureOf } from './output/failure.js';
+import { halt } from './commands/halt.js';
+import { help } from './commands/help.js';
+import { init } from './commands/init/init.js';
+import { ledger } from './commands/ledger.js';
+import { migrateCommand } from './commands/migrate.js';
+import { policyDiff } from './commands/policy/diff.js';
+import { policyLint } from './commands/policy/lint.js';
+import { policyPublish } from './commands/policy/publish.js';
+import { policyReport } from './commands/policy/report.js';
+import { policyTest } from './commands/policy/test.js';
+import { reconcile } from './commands/reconcile.js';
+import { runList } from './commands/run/list.js';
+import { runShow } from './commands/run/show.js';
+import { runStart } from './commands/run/start.js';
+import { runSteer } from './commands/run/verbs.js';
+import { runWait } from './commands/run/wait.js';
+import { runWatch } from './commands/run/watch.js';
+import { token } from './commands/token.js';
+import { verify } from './commands/verify.js';
 
-import { attachIo, type Io } from './io.js';
+import { attachIo, type Io } from './session/io.js';
 
 /** @param args without the program's own name @returns the exit code */
 export async function runCommand(args: readonly string[], io: Io): Promise<number> {

@@ -1,10 +1,10 @@
 /** What the deciding power is given: its rules and its data. No clock, no keys, no network. */
 import type { Agent } from '../domain/agent.js';
 import type { Profile } from '../domain/profiles.js';
-import type { ClaimVerifier } from './access.js';
+import type { ClaimVerifier } from './actors/access.js';
 import type { PolicySets, RulesInForce } from './policies/in-force.js';
-import type { PriceTables } from './price-tables.js';
-import type { PriceTable } from './prices.js';
+import type { PriceTables } from './ledger/price-tables.js';
+import type { PriceTable } from './ledger/prices.js';
 
 export type DecideDeps = {
   /** The set that was deployed with the worker. */

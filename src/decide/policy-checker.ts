@@ -10,7 +10,7 @@ import { iso, ruleId, type RuleId } from '../domain/ids.js';
 import type { Intent } from '../domain/intent.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import { storable } from '../domain/text.js';
-import type { Policies } from './cedar.js';
+import type { Policies } from './cedar/cedar-check.js';
 import { checkBudgets } from './checks/budgets.js';
 import { deny, type CheckResult, type Denial, type Objection, type PolicyCheck } from './checks/check.js';
 import { checkHalt } from './checks/halt.js';

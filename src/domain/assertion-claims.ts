@@ -1,6 +1,6 @@
 /**
  * What an assertion says that it is for, read without its key: good only for refusing early what could never be taken, in a
- * validator, without history. That it is what it says is verified where the act is decided (decide/access.ts).
+ * validator, without history. That it is what it says is verified where the act is decided (decide/actors/access.ts).
  */
 export type ClaimedPurpose = {
   readonly workflowId: string;

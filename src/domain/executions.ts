@@ -1,4 +1,4 @@
-/** Which executions of Temporal have to open a run. Words only: who looks for those that did not is src/audit/stray-search.ts. */
+/** Which executions of Temporal have to open a run. Words only: who looks for those that did not is src/audit/reconcile/unclaimed-search.ts. */
 
 /** Every task queue that a control worker serves: its workflows can reach the powers, whatever their type. */
 export const CONTROL_QUEUES = ['rok-control'] as const;

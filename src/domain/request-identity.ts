@@ -1,6 +1,6 @@
 /**
  * What makes two starts the same: the spec without its assertion, and who asked. As digests under a secret of the run, because
- * an input can be short. Deliberately no comparison: decide/repeats.ts does that.
+ * an input can be short. Deliberately no comparison: decide/lifecycle/repeats.ts does that.
  */
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';

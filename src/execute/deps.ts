@@ -2,7 +2,7 @@
 import type { Agent } from '../domain/agent.js';
 import type { Database } from '../domain/sql.js';
 import type { ExecuteLog } from './log.js';
-import type { Redeem } from './redeems.js';
+import type { Redeem } from './calls/redeems.js';
 import type { Registry } from './registry.js';
 
 /** Where a test may end the process, to see what the rest makes of it. */

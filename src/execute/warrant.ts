@@ -7,12 +7,12 @@ import { randomUUID } from 'node:crypto';
 import type { RunId } from '../domain/ids.js';
 import { actionDigest, type Intent } from '../domain/intent.js';
 import type { ModelAnswer, StepResult } from '../domain/protocol/execute.js';
-import { causeOf, type Classified } from './classify.js';
-import type { Content } from './content-store.js';
+import { causeOf, type Classified } from './calls/classify.js';
+import type { Content } from './content/content-store.js';
 import type { CrashPoint, ExecuteDeps, InFlight } from './deps.js';
 import { redeemed, type Redeemed } from './redeemed.js';
-import { writeResult, type Ended, type Standing, type Succeeded } from './result-row.js';
-import { tryAgain } from './try-again.js';
+import { writeResult, type Ended, type Standing, type Succeeded } from './calls/result-row.js';
+import { tryAgain } from './calls/try-again.js';
 
 /** What is about to be done: the intent as rebuilt from what was loaded, not as it was told. */
 export type WarrantRequest = { readonly run: RunId; readonly intent: Intent; readonly timeoutMs: number };

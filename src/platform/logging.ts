@@ -3,7 +3,7 @@
  */
 import { pino, type Logger } from 'pino';
 import { redactLine } from './redaction.js';
-import type { LogLevel } from './variables.js';
+import type { LogLevel } from './config/variables.js';
 
 export type { Logger } from 'pino';
 

@@ -1,7 +1,7 @@
 /** The metrics endpoint of this process: `GET /metrics` for Prometheus and `GET /healthz`. Nothing else is served. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Address } from './variables.js';
+import type { Address } from './config/variables.js';
 
 export type MetricsSource = { text(): Promise<string>; readonly contentType: string };
 export type MetricsServer = { readonly url: string; close(): Promise<void> };

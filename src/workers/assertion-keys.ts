@@ -5,7 +5,7 @@
 import type { JWTVerifyGetKey } from 'jose';
 import type { IssuerGroups } from '../domain/person.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
-import { loadKeySet } from '../platform/files.js';
+import { loadKeySet } from '../platform/config/files.js';
 import { StartError } from '../platform/start-error.js';
 import type { WorkerSetup } from './setup.js';
 

@@ -2,10 +2,10 @@
 import type { WorkerOptions } from '@temporalio/worker';
 import { createDecideActivities } from '../activities/decide.js';
 import { createObserveActivities } from '../activities/observe.js';
-import { createRoundActivities } from '../activities/round.js';
+import { createRoundActivities } from '../activities/control.js';
 import { CONTROL_QUEUES } from '../domain/executions.js';
-import { connectTemporal } from '../platform/temporal.js';
-import { connectTemporalNative } from '../platform/temporal-worker.js';
+import { connectTemporal } from '../platform/temporal/temporal.js';
+import { connectTemporalNative } from '../platform/temporal/temporal-worker.js';
 import { crasher, withCrashPoints } from './crash-points.js';
 import { loadDecideDeps, storeInputs } from './decide-deps.js';
 import { startRepairs } from './repairs.js';

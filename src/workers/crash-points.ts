@@ -4,7 +4,7 @@
  * signature (`sign.before`). Without `ROK_CRASH_AT` the hands are handed on as they are.
  */
 import { Context } from '@temporalio/activity';
-import type { Signer } from '../audit/signer.js';
+import type { Signer } from '../audit/receipts/signer.js';
 
 export type Crasher = (point: string) => void;
 

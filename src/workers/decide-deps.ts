@@ -1,13 +1,13 @@
 /** Builds the deciding power from the deployment's files, and keeps what decisions will refer to. */
 import { v7 as uuidv7 } from 'uuid';
-import { createClaimVerifier } from '../decide/access.js';
-import { loadPolicies } from '../decide/cedar.js';
+import { createClaimVerifier } from '../decide/actors/access.js';
+import { loadPolicies } from '../decide/cedar/cedar-check.js';
 import { CUSTOM_CHECKS } from '../decide/checks/registry.js';
 import type { DecideDeps } from '../decide/deps.js';
 import { createPolicyChecker } from '../decide/policy-checker.js';
 import { createPolicySets } from '../decide/policies/in-force.js';
-import { createPriceTables } from '../decide/price-tables.js';
-import { createPriceTable } from '../decide/prices.js';
+import { createPriceTables } from '../decide/ledger/price-tables.js';
+import { createPriceTable } from '../decide/ledger/prices.js';
 import { RokError } from '../domain/errors.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import type { Sql } from '../domain/sql.js';
@@ -18,7 +18,7 @@ import {
   loadPriceRows,
   policiesFolder,
   pricesFile,
-} from '../platform/files.js';
+} from '../platform/config/files.js';
 import { StartError } from '../platform/start-error.js';
 import { assertionKeysOf } from './assertion-keys.js';
 import type { WorkerSetup } from './setup.js';

@@ -1,11 +1,11 @@
 /** The execute worker: the only process with provider keys, and the only one that calls anything. */
 import { join } from 'node:path';
 import { createExecuteActivities } from '../activities/execute.js';
-import { openRedeems } from '../execute/redeems.js';
-import { storePreludes } from '../execute/opening.js';
+import { openRedeems } from '../execute/calls/redeems.js';
+import { storePreludes } from '../execute/content/first-context.js';
 import { builtInProviders, builtInSkills, createRegistry } from '../execute/registry.js';
-import { agentsFolder, loadAgents } from '../platform/files.js';
-import { connectTemporalNative } from '../platform/temporal-worker.js';
+import { agentsFolder, loadAgents } from '../platform/config/files.js';
+import { connectTemporalNative } from '../platform/temporal/temporal-worker.js';
 import { crasher, withCrashPoints } from './crash-points.js';
 import { openPool } from './open-pool.js';
 import { runWorker } from './run-worker.js';

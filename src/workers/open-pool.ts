@@ -1,9 +1,9 @@
 /** A worker's pool under its own login, refused where the profile does not take what it finds there. */
 import { PROFILE_RULES } from '../domain/profiles.js';
-import { databaseUrlOf } from '../platform/config.js';
-import { openDatabase, type OpenDatabase } from '../platform/database.js';
-import { missingLimits } from '../platform/login-limits.js';
-import { roleOf, type Login } from '../platform/login.js';
+import { databaseUrlOf } from '../platform/config/config.js';
+import { openDatabase, type OpenDatabase } from '../platform/postgres/database.js';
+import { missingLimits } from '../platform/postgres/login-limits.js';
+import { roleOf, type Login } from '../platform/postgres/login.js';
 import { StartError } from '../platform/start-error.js';
 import type { WorkerSetup } from './setup.js';
 

@@ -3,7 +3,7 @@ import { diffSets, type SetChange } from '../decide/policies/diff.js';
 import { lintSet, type LintProblem } from '../decide/policies/lint.js';
 import { runSetTests, type TestResult } from '../decide/policies/set-tests.js';
 import type { PolicySource } from '../domain/policy-source.js';
-import { loadPolicySource } from '../platform/files.js';
+import { loadPolicySource } from '../platform/config/files.js';
 
 export const lintFolder = async (folder: string): Promise<readonly LintProblem[]> =>
   lintSet(await loadPolicySource(folder));

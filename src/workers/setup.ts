@@ -5,9 +5,9 @@ import type { PolicyCheck } from '../decide/checks/check.js';
 import type { ModelProvider } from '../execute/models/model-gateway.js';
 import type { Skill } from '../execute/skills/skill.js';
 import type { Metrics } from '../observe/metrics/metrics.js';
-import type { Config } from '../platform/config.js';
+import type { Config } from '../platform/config/config.js';
 import type { Logger } from '../platform/logging.js';
-import type { TemporalSettings } from '../platform/temporal.js';
+import type { TemporalSettings } from '../platform/temporal/temporal.js';
 
 /** One's own additions: each is one line of registration. */
 export type Extensions = {

@@ -1,13 +1,13 @@
 /** The audit worker's key, refused where the profile does not take it, and the place where it writes heads. */
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
-import { headWriter } from '../audit/heads.js';
-import { enterKey } from '../audit/key-set.js';
-import { createSigner, type Signer } from '../audit/signer.js';
+import { headWriter } from '../audit/receipts/heads.js';
+import { enterKey } from '../audit/evidence/key-set.js';
+import { createSigner, type Signer } from '../audit/receipts/signer.js';
 import { PROFILE_RULES } from '../domain/profiles.js';
 import type { Sql } from '../domain/sql.js';
-import { appendDurably } from '../platform/append-file.js';
-import { loadPrivateKey } from '../platform/files.js';
+import { appendDurably } from '../platform/config/append-file.js';
+import { loadPrivateKey } from '../platform/config/files.js';
 import { StartError } from '../platform/start-error.js';
 import type { WorkerSetup } from './setup.js';
 

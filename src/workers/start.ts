@@ -1,6 +1,6 @@
 /** Starts any subset of the workers in this process, each with pools, logins and secrets of its own. */
 import { PROFILE_RULES } from '../domain/profiles.js';
-import type { WorkerName } from '../platform/variables.js';
+import type { WorkerName } from '../platform/config/variables.js';
 import { StartError } from '../platform/start-error.js';
 import { createMetrics } from '../observe/metrics/metrics.js';
 import { serveMetrics } from '../platform/metrics-server.js';

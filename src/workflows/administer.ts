@@ -5,8 +5,8 @@
  */
 import { getExternalWorkflowHandle, log } from '@temporalio/workflow';
 import type { Administered, Administration } from '../domain/protocol/administer.js';
-import { administering } from './hands.js';
-import { lookSignal } from './messages.js';
+import { administering } from './activity-proxies.js';
+import { lookSignal } from './messages/messages.js';
 
 /** Workflow type `administer`; id `rok-admin/<uuid>`. */
 export async function administer(request: Administration): Promise<Administered> {

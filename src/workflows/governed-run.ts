@@ -9,12 +9,12 @@ import type { Digest } from '../domain/ids.js';
 import { modelSettingsDigest } from '../domain/intent.js';
 import type { RunSpec } from '../domain/run-spec.js';
 import type { FirstInput, ModelAnswer } from '../domain/protocol/execute.js';
-import { RunEnded } from './ending.js';
+import { RunEnded } from './run/ending.js';
 import { governed, type GovernedRun } from './governed.js';
-import { executeSafely } from './hands.js';
-import type { RunResult } from './messages.js';
-import { attemptUntilDone } from './attempts.js';
-import { callSkills } from './skill-calls.js';
+import { executeSafely } from './activity-proxies.js';
+import type { RunResult } from './messages/messages.js';
+import { attemptUntilDone } from './run/attempts.js';
+import { callSkills } from './run/skill-calls.js';
 
 /** Names in it come from a model. */
 const LABEL_CHARS = 200;

@@ -5,16 +5,16 @@
  * Invariant: once the run is open, every way out of `governed()` passes through `closeRun`, which ends in `decide.finalize`.
  */
 import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
-import { decide } from './hands.js';
-import { closeRun } from './close-run.js';
-import { endingOf, RunEnded, type Ending } from './ending.js';
-import { GovernedRun } from './governed-state.js';
-import type { RunResult } from './messages.js';
-import { sendable } from './sendable.js';
-import { listen } from './steering.js';
-import { showOpened } from './surface.js';
+import { decide } from './activity-proxies.js';
+import { closeRun } from './run/close-run.js';
+import { endingOf, RunEnded, type Ending } from './run/ending.js';
+import { GovernedRun } from './run/governed-state.js';
+import type { RunResult } from './messages/messages.js';
+import { sendable } from './messages/sendable.js';
+import { listen } from './messages/handlers.js';
+import { showOpened } from './run/temporal-display.js';
 
-export type { GovernedRun } from './governed-state.js';
+export type { GovernedRun } from './run/governed-state.js';
 export { ownStep, StepDenied, type OwnStep } from './own-step.js';
 
 /**

@@ -4,8 +4,8 @@ import { NO_CONTEXT } from '../domain/context.js';
 import type { Reason } from '../domain/decision.js';
 import { settingsDigest } from '../domain/digest.js';
 import type { Json, JsonObject } from '../domain/json.js';
-import type { GovernedRun, Permit } from './governed-state.js';
-import { executeSafely } from './hands.js';
+import type { GovernedRun, Permit } from './run/governed-state.js';
+import { executeSafely } from './activity-proxies.js';
 
 /** `name` is what policies see as the skill; the run's agent must list it. Arguments are canonical JSON (integers, no floats). */
 export type OwnStep = { readonly name: string; readonly arguments: JsonObject; readonly access: 'read' | 'write' };

@@ -5,9 +5,9 @@
  */
 import type { RunId } from '../domain/ids.js';
 import type { RepairRequest } from '../domain/protocol/decide.js';
-import { close, type Closed } from './close-run.js';
-import { decideWithin } from './hands.js';
-import { TraceBuffer } from './trace-buffer.js';
+import { close, type Closed } from './run/close-run.js';
+import { decideWithin } from './activity-proxies.js';
+import { TraceBuffer } from './run/trace-buffer.js';
 
 /** Workflow type `repair`; null when there was nothing to repair. */
 export async function repair(input: {

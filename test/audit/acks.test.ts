@@ -1,8 +1,8 @@
 /** Acks that are missing, foreign, swapped, empty, of another run, or in the very moment of the due time: each whole verdict. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { judgeDue } from '../../src/audit/judge.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aFailedRun, aRun, FINAL_ACK, newRun, POLICY_ACK, TRACE_ACK, type RunFacts } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

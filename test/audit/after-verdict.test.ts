@@ -5,11 +5,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import type { JWK } from 'jose';
-import { collectBundle } from '../../src/audit/bundle.js';
-import { closeRun } from '../../src/audit/close.js';
-import { bundleText } from '../../src/audit/evidence.js';
-import { rejudge } from '../../src/audit/rejudge.js';
-import { createSigner } from '../../src/audit/signer.js';
+import { collectBundle } from '../../src/audit/evidence/bundle.js';
+import { closeRun } from '../../src/audit/judge/close.js';
+import { bundleText } from '../../src/audit/evidence/evidence.js';
+import { rejudge } from '../../src/audit/judge/rejudge.js';
+import { createSigner } from '../../src/audit/receipts/signer.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { Sql } from '../../src/domain/sql.js';
 import { createRig, type Rig } from '../cli/rig.js';

@@ -1,7 +1,7 @@
 /** The deadlines in force: what was declared and the time in which at least one hold was open, within the contract's life. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { proofSize } from '../proof-size.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, newRun, TRACE_ACK } from './facts.js';

@@ -1,7 +1,7 @@
 /** What is written stays: verdicts are revised for the worse only, and evidence is append-only for a superuser too. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { judgeDue } from '../../src/audit/judge.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, FINAL_ACK, INCIDENT_ACK, newRun, POLICY_ACK, TRACE_ACK } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

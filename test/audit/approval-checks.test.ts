@@ -6,8 +6,8 @@ import {
   checkApprovals,
   type AssertionKeys,
   type RecordedAct,
-} from '../../src/audit/approval-checks.js';
-import { judgeDue } from '../../src/audit/judge.js';
+} from '../../src/audit/evidence/approval-checks.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
 import { parseIssuers } from '../../src/domain/person.js';
 import { runIdOf } from '../../src/domain/ids.js';
 import { fateDigest } from '../../src/domain/protocol/message.js';
@@ -16,7 +16,7 @@ import { createStack, type Stack } from '../stack/stack.js';
 import { aRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';
 import { plant } from './plant.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 
 const AT = Math.floor(Date.now() / 1000);
 const ACTION = 'a'.repeat(64);

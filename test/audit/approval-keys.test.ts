@@ -9,11 +9,11 @@ import {
   type JSONWebKeySet,
   type JWTPayload,
 } from 'jose';
-import { checkApprovals, type AssertionKeys } from '../../src/audit/approval-checks.js';
-import { judgeDue } from '../../src/audit/judge.js';
+import { checkApprovals, type AssertionKeys } from '../../src/audit/evidence/approval-checks.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
 import { runIdOf } from '../../src/domain/ids.js';
 import { parseIssuers } from '../../src/domain/person.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
-import { closeRun } from '../../src/audit/close.js';
-import { enterKey } from '../../src/audit/key-set.js';
-import { createSigner } from '../../src/audit/signer.js';
-import { refusal } from '../../src/decide/access.js';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { closeRun } from '../../src/audit/judge/close.js';
+import { enterKey } from '../../src/audit/evidence/key-set.js';
+import { createSigner } from '../../src/audit/receipts/signer.js';
+import { refusal } from '../../src/decide/actors/access.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
 import { rok, createRig, saying, type Rig } from '../cli/rig.js';
 import { closeLogins, openLogins, sealedRun, type Logins } from './sealed-run.js';
 

@@ -1,10 +1,10 @@
 /** What a run may accumulate is bounded where it is written, so that no verdict grows without bound. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { judgeDue } from '../../src/audit/judge.js';
-import { recordRefused } from '../../src/decide/open-identity.js';
-import { NotThisHistory } from '../../src/decide/run-row.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import { recordRefused } from '../../src/decide/lifecycle/open-identity.js';
+import { NotThisHistory } from '../../src/decide/rows/run-row.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

@@ -1,10 +1,10 @@
 /** The contract: declared once, acknowledged by whose domain it is, amended within its life; nothing of it can be undone. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { contractDigest, parseContract } from '../../src/audit/contract.js';
-import { judgeDue } from '../../src/audit/judge.js';
+import { contractDigest, parseContract } from '../../src/audit/evidence/contract.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
 import type { Json } from '../../src/domain/json.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, FOUR, newRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

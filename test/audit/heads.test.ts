@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { headWriter } from '../../src/audit/heads.js';
-import { collectChain } from '../../src/audit/receipt-chain.js';
-import { receiptHash } from '../../src/audit/receipt.js';
-import { parseHeads, verifyChain, type OutsideHead } from '../../src/audit/verify-chain.js';
-import { appendDurably } from '../../src/platform/append-file.js';
+import { headWriter } from '../../src/audit/receipts/heads.js';
+import { collectChain } from '../../src/audit/receipts/receipt-chain.js';
+import { receiptHash } from '../../src/audit/receipts/receipt.js';
+import { parseHeads, verifyChain, type OutsideHead } from '../../src/audit/verify/chain.js';
+import { appendDurably } from '../../src/platform/config/append-file.js';
 import { temporaryFolder } from '../stack/servers.js';
 import { createReceiptRig, type ReceiptRig } from './receipts-rig.js';
 

@@ -1,9 +1,9 @@
 /** A lock that an acknowledger keeps hides no run from the judge: past its due time the session that holds it is ended. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { judgeOverdueHeld } from '../../src/audit/held.js';
-import { judgeDue } from '../../src/audit/judge.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeOverdueHeld } from '../../src/audit/judge/lock-holders.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, TRACE_ACK, type RunFacts } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

@@ -1,7 +1,7 @@
 /** What a trace tells of the holds of a run, several at once, against their rows: each by its own number, key and end. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { judgeDue } from '../../src/audit/judge.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, storyOf, traceOf, type EventFact } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

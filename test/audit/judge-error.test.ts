@@ -1,7 +1,7 @@
 /** A run whose data the judge cannot read gets its verdict too, and delays nobody. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { judgeDue } from '../../src/audit/judge.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aFailedRun, aRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

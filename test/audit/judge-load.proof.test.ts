@@ -1,7 +1,7 @@
 /** Very many runs at once, and one among them that cannot be read: everything due is judged by one look, whatever is in it. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { judgeDue } from '../../src/audit/judge.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { proofSize } from '../proof-size.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, type RunFacts } from './facts.js';

@@ -1,8 +1,8 @@
 /** Plants facts, lets the audit login judge them, and reads what it wrote. */
 import type { Database } from '../../src/domain/sql.js';
-import { judgeDue } from '../../src/audit/judge.js';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
-import type { Login } from '../../src/platform/login.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
+import type { Login } from '../../src/platform/postgres/login.js';
 import type { Stack } from '../stack/stack.js';
 import type { RunFacts } from './facts.js';
 import type { ModelVerdict } from './model.js';

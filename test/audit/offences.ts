@@ -2,7 +2,7 @@
  * What whoever holds the signing key could say of a run that was not so, one planted wrong at a time, with the finding that the
  * records then come to. Of a bundle of a rich run of sealed-run.ts: the verdict names none of them.
  */
-import type { Bundle } from '../../src/audit/evidence.js';
+import type { Bundle } from '../../src/audit/evidence/evidence.js';
 import type { JsonObject } from '../../src/domain/json.js';
 import type { Edit } from './resigned.js';
 

@@ -1,10 +1,10 @@
 /** A database with an auditor: key, trust root, and bundles of runs that went through every power's own functions. */
 import { exportJWK, generateKeyPair, type JSONWebKeySet, type JWK } from 'jose';
-import { collectBundle } from '../../src/audit/bundle.js';
-import { closeRun } from '../../src/audit/close.js';
-import type { Bundle } from '../../src/audit/evidence.js';
-import { createSigner, type Signer } from '../../src/audit/signer.js';
-import type { SweepDeps } from '../../src/audit/sweep.js';
+import { collectBundle } from '../../src/audit/evidence/bundle.js';
+import { closeRun } from '../../src/audit/judge/close.js';
+import type { Bundle } from '../../src/audit/evidence/evidence.js';
+import { createSigner, type Signer } from '../../src/audit/receipts/signer.js';
+import type { SweepDeps } from '../../src/audit/reconcile/reconciler.js';
 import type { RunId } from '../../src/domain/ids.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { closeLogins, openLogins, sealedRun, type Logins, type SealedOptions } from './sealed-run.js';

@@ -1,14 +1,14 @@
 /** Receipts: signed, numbered and chained per tenant, each verdict once. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { collectBundle } from '../../src/audit/bundle.js';
-import { closeRun } from '../../src/audit/close.js';
-import { bundleText } from '../../src/audit/evidence.js';
-import { enterKey, readKeys } from '../../src/audit/key-set.js';
-import { receiptHash, type Receipt } from '../../src/audit/receipt.js';
-import { signVerdicts } from '../../src/audit/receipts.js';
-import { createSigner } from '../../src/audit/signer.js';
-import { verifyBundle } from '../../src/audit/verify.js';
+import { collectBundle } from '../../src/audit/evidence/bundle.js';
+import { closeRun } from '../../src/audit/judge/close.js';
+import { bundleText } from '../../src/audit/evidence/evidence.js';
+import { enterKey, readKeys } from '../../src/audit/evidence/key-set.js';
+import { receiptHash, type Receipt } from '../../src/audit/receipts/receipt.js';
+import { signVerdicts } from '../../src/audit/receipts/receipts.js';
+import { createSigner } from '../../src/audit/receipts/signer.js';
+import { verifyBundle } from '../../src/audit/verify/verify.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import { aRun } from './facts.js';
 import { judgePlanted, openAs } from './judged.js';

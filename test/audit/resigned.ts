@@ -1,10 +1,10 @@
 /** A bundle whose records were changed and whose receipt was signed over them again, as only whoever holds the key could. */
 import { decodeJwt } from 'jose';
-import { recordKey, recordKinds, type Bundle, type RecordKind } from '../../src/audit/evidence.js';
-import { receiptText, verdictText, type Receipt } from '../../src/audit/receipt.js';
-import { recordDigest } from '../../src/audit/records.js';
-import { chainRoot, microsOf, namesOf, type ChainEvent } from '../../src/audit/trace-chain.js';
-import type { Signer } from '../../src/audit/signer.js';
+import { recordKey, recordKinds, type Bundle, type RecordKind } from '../../src/audit/evidence/evidence.js';
+import { receiptText, verdictText, type Receipt } from '../../src/audit/receipts/receipt.js';
+import { recordDigest } from '../../src/audit/evidence/records.js';
+import { chainRoot, microsOf, namesOf, type ChainEvent } from '../../src/audit/evidence/trace-chain.js';
+import type { Signer } from '../../src/audit/receipts/signer.js';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
 import { sha256Hex } from '../../src/domain/digest.js';
 import type { JsonObject } from '../../src/domain/json.js';

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair } from 'jose';
 import { createObserveActivities } from '../../src/activities/observe.js';
-import { closeRun } from '../../src/audit/close.js';
-import { reverifySample, type Portion, type SampleAnswer } from '../../src/audit/reverify.js';
-import { createSigner, type Signer } from '../../src/audit/signer.js';
+import { closeRun } from '../../src/audit/judge/close.js';
+import { reverifySample, type Portion, type SampleAnswer } from '../../src/audit/evidence/reverify.js';
+import { createSigner, type Signer } from '../../src/audit/receipts/signer.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { Database, Sql } from '../../src/domain/sql.js';
 import { createStack, type Stack } from '../stack/stack.js';

@@ -2,7 +2,7 @@
 import { createObserveActivities } from '../../src/activities/observe.js';
 import { runIdOf, type RunId } from '../../src/domain/ids.js';
 import type { TraceEvent } from '../../src/domain/trace-event.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import type { Stack } from '../stack/stack.js';
 import { newRun } from './facts.js';
 import { openAs } from './judged.js';

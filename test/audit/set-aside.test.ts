@@ -1,11 +1,11 @@
 /** One run that cannot be judged, for whatever reason, stops no other, and gets its verdict too. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair } from 'jose';
-import { judgeDue, judgeStrays } from '../../src/audit/judge.js';
-import { signVerdicts } from '../../src/audit/receipts.js';
-import { tryAgain } from '../../src/audit/set-aside.js';
-import { createSigner, type Signer } from '../../src/audit/signer.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeDue, judgeStrays } from '../../src/audit/judge/judge.js';
+import { signVerdicts } from '../../src/audit/receipts/receipts.js';
+import { tryAgain } from '../../src/audit/judge/set-aside.js';
+import { createSigner, type Signer } from '../../src/audit/receipts/signer.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aFailedRun, aRun, newRun, TRACE_ACK, type RunFacts } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

@@ -1,10 +1,10 @@
 /** The signer takes nobody's word: what its rows do not bear out is not signed, is said, and holds up nobody. */
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { closeRun } from '../../src/audit/close.js';
-import { signVerdicts, type Unsignable } from '../../src/audit/receipts.js';
-import { sweep } from '../../src/audit/sweep.js';
-import { bundleText } from '../../src/audit/evidence.js';
-import { verifyBundle } from '../../src/audit/verify.js';
+import { closeRun } from '../../src/audit/judge/close.js';
+import { signVerdicts, type Unsignable } from '../../src/audit/receipts/receipts.js';
+import { sweep } from '../../src/audit/reconcile/reconciler.js';
+import { bundleText } from '../../src/audit/evidence/evidence.js';
+import { verifyBundle } from '../../src/audit/verify/verify.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import { createReceiptRig, type ReceiptRig } from './receipts-rig.js';
 import { finish, sealedRun } from './sealed-run.js';

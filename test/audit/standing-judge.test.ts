@@ -1,14 +1,14 @@
 /** The promise: with PostgreSQL and one audit worker and nothing else, a run is judged by finalize_due plus one sweep. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair } from 'jose';
-import { createSigner } from '../../src/audit/signer.js';
-import { runStandingJudge } from '../../src/audit/standing-judge.js';
-import { sweep, type SweepDeps } from '../../src/audit/sweep.js';
+import { createSigner } from '../../src/audit/receipts/signer.js';
+import { runStandingJudge } from '../../src/audit/judge/standing-judge.js';
+import { sweep, type SweepDeps } from '../../src/audit/reconcile/reconciler.js';
 import { createMetrics } from '../../src/observe/metrics/metrics.js';
-import { loadConfig } from '../../src/platform/config.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { loadConfig } from '../../src/platform/config/config.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { temporalSettings } from '../../src/platform/temporal.js';
+import { temporalSettings } from '../../src/platform/temporal/temporal.js';
 import { startAudit } from '../../src/workers/audit.js';
 import { createOwnStack, type OwnStack } from '../stack/stack.js';
 import { newRun } from './facts.js';

@@ -4,10 +4,10 @@
  */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
-import { loadConfig } from '../../src/platform/config.js';
+import { loadConfig } from '../../src/platform/config/config.js';
 import { ensureDevKeys } from '../../src/platform/local/dev-keys.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { temporalSettings } from '../../src/platform/temporal.js';
+import { temporalSettings } from '../../src/platform/temporal/temporal.js';
 import { startAudit } from '../../src/workers/audit.js';
 import type { RunningWorker } from '../../src/workers/setup.js';
 import { proofSize } from '../proof-size.js';

@@ -1,6 +1,12 @@
 /** Random changes of an exported bundle, each of bytes that its receipt covers, and what must be named where that is known. */
-import { bundleText, RECORD_KINDS, recordKinds, type Bundle, type RecordKind } from '../../src/audit/evidence.js';
-import { recordKey } from '../../src/audit/evidence.js';
+import {
+  bundleText,
+  RECORD_KINDS,
+  recordKinds,
+  type Bundle,
+  type RecordKind,
+} from '../../src/audit/evidence/evidence.js';
+import { recordKey } from '../../src/audit/evidence/evidence.js';
 import type { Random } from './tamper-random.js';
 
 export type Changed = {

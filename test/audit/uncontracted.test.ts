@@ -1,8 +1,8 @@
 /** A run that nobody declared a contract for is refused by the database; one that is there all the same is found and judged. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { judgeStrays } from '../../src/audit/judge.js';
-import { enterUncontracted } from '../../src/audit/uncontracted.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { judgeStrays } from '../../src/audit/judge/judge.js';
+import { enterUncontracted } from '../../src/audit/judge/uncontracted.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun } from './facts.js';
 import { openAs, verdictsOf } from './judged.js';

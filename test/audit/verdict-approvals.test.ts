@@ -1,8 +1,8 @@
 /** Who said that it may be, each planted wrong: holds, starts, profiles, and what an approval was used for. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { enterDeployment } from '../../src/audit/deployment.js';
-import { judgeDue } from '../../src/audit/judge.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import { enterDeployment } from '../../src/audit/judge/deployment.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aRun, type RunFacts } from './facts.js';
 import { aHold, anAct, REQUESTER, triesAfter, type ActFact, type HoldFact } from './hold-facts.js';

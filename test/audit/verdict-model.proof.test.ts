@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { judgeDue } from '../../src/audit/judge.js';
+import { judgeDue } from '../../src/audit/judge/judge.js';
 import { BLOCKING_FINDINGS, NOTE_FINDINGS, VERDICT_STATUSES } from '../../src/domain/verdict.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { proofSize } from '../proof-size.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { newRun, type RunFacts } from './facts.js';

@@ -1,6 +1,6 @@
 /** That a run's verdict is COMPLETE means that it was done: its answer, its trace and its settlements against the rows, each planted wrong. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import {
   aFailedRun,

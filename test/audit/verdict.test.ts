@@ -1,6 +1,6 @@
 /** Each finding from a case that was planted, with the whole verdict expected. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 import { aFailedRun, aRun, aTry, FINAL_ACK, FOUR, POLICY_ACK, TRACE_ACK, type RunFacts } from './facts.js';
 import { judgePlanted, openAs } from './judged.js';

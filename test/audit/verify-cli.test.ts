@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, type JWK } from 'jose';
-import { closeRun } from '../../src/audit/close.js';
-import { enterKey } from '../../src/audit/key-set.js';
-import { createSigner } from '../../src/audit/signer.js';
+import { closeRun } from '../../src/audit/judge/close.js';
+import { enterKey } from '../../src/audit/evidence/key-set.js';
+import { createSigner } from '../../src/audit/receipts/signer.js';
 import { createRig, rok, saying, type Rig } from '../cli/rig.js';
 import { closeLogins, openLogins, sealedRun, type Logins } from './sealed-run.js';
 

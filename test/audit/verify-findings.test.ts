@@ -1,7 +1,7 @@
 /** What the records of a run come to, its verdict must name: both verifiers refuse one that does not, and take what it tells. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { bundleText, type Bundle } from '../../src/audit/evidence.js';
-import { verifyBundle } from '../../src/audit/verify.js';
+import { bundleText, type Bundle } from '../../src/audit/evidence/evidence.js';
+import { verifyBundle } from '../../src/audit/verify/verify.js';
 import { offences } from './offences.js';
 import { createReceiptRig, type ReceiptRig } from './receipts-rig.js';
 import { resigned, type Edit } from './resigned.js';

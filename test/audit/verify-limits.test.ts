@@ -1,15 +1,15 @@
 /** What the evidence does not show: each row of "Not detected" in docs/threat-model.md, shown to be undetected. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { collectBundle } from '../../src/audit/bundle.js';
-import { closeRun } from '../../src/audit/close.js';
-import { bundleText } from '../../src/audit/evidence.js';
-import { headLines, readHeads } from '../../src/audit/heads.js';
-import { collectChain } from '../../src/audit/receipt-chain.js';
-import { receiptHash, statedBy, type Receipt } from '../../src/audit/receipt.js';
-import { differenceOf, rejudge } from '../../src/audit/rejudge.js';
-import { parseHeads, verifyChain } from '../../src/audit/verify-chain.js';
-import { verifyBundle } from '../../src/audit/verify.js';
+import { collectBundle } from '../../src/audit/evidence/bundle.js';
+import { closeRun } from '../../src/audit/judge/close.js';
+import { bundleText } from '../../src/audit/evidence/evidence.js';
+import { headLines, readHeads } from '../../src/audit/receipts/heads.js';
+import { collectChain } from '../../src/audit/receipts/receipt-chain.js';
+import { receiptHash, statedBy, type Receipt } from '../../src/audit/receipts/receipt.js';
+import { differenceOf, rejudge } from '../../src/audit/judge/rejudge.js';
+import { parseHeads, verifyChain } from '../../src/audit/verify/chain.js';
+import { verifyBundle } from '../../src/audit/verify/verify.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { Sql } from '../../src/domain/sql.js';
 import { openAs } from './judged.js';

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JSONWebKeySet } from 'jose';
-import { parseHeads } from '../../src/audit/verify-chain.js';
-import { sentenceOf } from '../../src/audit/verify-words.js';
-import { verifyFile, type Trust } from '../../src/audit/verify.js';
+import { parseHeads } from '../../src/audit/verify/chain.js';
+import { sentenceOf } from '../../src/audit/verify/words.js';
+import { verifyFile, type Trust } from '../../src/audit/verify/verify.js';
 import { pythonVerifier, type PythonVerifier } from './verify-python.js';
 
 type Case = {

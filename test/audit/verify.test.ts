@@ -1,11 +1,11 @@
 /** A bundle verifies offline against a trust root from outside; of a tampered one the first broken thing is named. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { calculateJwkThumbprint, decodeJwt, type JSONWebKeySet } from 'jose';
-import { bundleText, type Bundle, type RecordKind } from '../../src/audit/evidence.js';
-import { receiptText, type Receipt } from '../../src/audit/receipt.js';
-import { createSigner } from '../../src/audit/signer.js';
-import { parseStrict, parseStrictFile } from '../../src/audit/verify-json.js';
-import { verifyBundle, type Verification } from '../../src/audit/verify.js';
+import { bundleText, type Bundle, type RecordKind } from '../../src/audit/evidence/evidence.js';
+import { receiptText, type Receipt } from '../../src/audit/receipts/receipt.js';
+import { createSigner } from '../../src/audit/receipts/signer.js';
+import { parseStrict, parseStrictFile } from '../../src/audit/verify/json.js';
+import { verifyBundle, type Verification } from '../../src/audit/verify/verify.js';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
 import type { JsonObject } from '../../src/domain/json.js';
 import { createReceiptRig, privateKey, type ReceiptRig } from './receipts-rig.js';

@@ -1,10 +1,10 @@
 /** Writes the vectors of version 2: a run's bundle, and one planted offender for each finding that it could come to. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundleText, type Bundle } from '../../src/audit/evidence.js';
-import type { Signer } from '../../src/audit/signer.js';
-import { sentenceOf } from '../../src/audit/verify-words.js';
-import { verifyBundle } from '../../src/audit/verify.js';
+import { bundleText, type Bundle } from '../../src/audit/evidence/evidence.js';
+import type { Signer } from '../../src/audit/receipts/signer.js';
+import { sentenceOf } from '../../src/audit/verify/words.js';
+import { verifyBundle } from '../../src/audit/verify/verify.js';
 import { offences } from './offences.js';
 import { resigned } from './resigned.js';
 

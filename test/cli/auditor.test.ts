@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openDatabase } from '../../src/platform/database.js';
-import type { OpenHold } from '../../src/platform/read.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
+import type { OpenHold } from '../../src/reader/read.js';
 import { createRig, eventually, rok, saying, type Rig, type Said } from './rig.js';
 
 const login = `rok_auditor_${randomBytes(6).toString('hex')}`;

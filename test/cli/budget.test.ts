@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { RokError } from '../../src/domain/errors.js';
 import { defineSkill } from '../../src/execute/skills/skill.js';
-import { openDatabase } from '../../src/platform/database.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
 import { temporaryFolder } from '../stack/servers.js';
 import { deploymentIn, look } from './deployment.js';
 import { attemptOffences, offences, type Planted } from './ledger-offences.js';

@@ -1,5 +1,5 @@
 /** Offenders that only a superuser can plant, with triggers and foreign keys off, and how a table is made whole again. */
-import type { OpenDatabase } from '../../src/platform/database.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
 
 /** Keeps a copy of `table`, makes `offence` in it, and answers what puts the copy back. */
 export async function plantIn(admin: OpenDatabase, table: string, offence: string): Promise<() => Promise<void>> {

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RokClient } from '../../src/client.js';
 import { asRunId } from '../../src/domain/ids.js';
-import type { OpenHold } from '../../src/platform/read.js';
+import type { OpenHold } from '../../src/reader/read.js';
 import { createRig, eventually, saying, type Rig } from './rig.js';
 
 /** The last line of what a command printed. */

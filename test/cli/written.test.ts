@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { repository } from './rig.js';
 
 it('a reader of a pipe that begins late gets all that was written before the process ended', async () => {
-  const module = JSON.stringify(pathToFileURL(join(repository, 'dist/cli/written.js')).href);
+  const module = JSON.stringify(pathToFileURL(join(repository, 'dist/cli/output/written.js')).href);
   const script = `const { written } = await import(${module});
     for (let n = 0; n < 1000; n += 1) process.stdout.write('x'.repeat(999) + '\\n');
     process.stderr.write(String(process.stdout.writableLength));

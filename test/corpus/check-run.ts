@@ -1,10 +1,10 @@
 /** What a replayed run must have left behind, read from the database and held against the record. Changes nothing. */
-import { collectBundle } from '../../src/audit/bundle.js';
-import { bundleText } from '../../src/audit/evidence.js';
-import { verifyBundle } from '../../src/audit/verify.js';
+import { collectBundle } from '../../src/audit/evidence/bundle.js';
+import { bundleText } from '../../src/audit/evidence/evidence.js';
+import { verifyBundle } from '../../src/audit/verify/verify.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { Sql } from '../../src/domain/sql.js';
-import type { RunResult } from '../../src/workflows/messages.js';
+import type { RunResult } from '../../src/workflows/messages/messages.js';
 import type { JSONWebKeySet } from 'jose';
 import type { Recording } from './recording.js';
 import type { Replay } from './replay.js';

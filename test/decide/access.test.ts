@@ -9,10 +9,10 @@ import {
   type CryptoKey,
   type JWTPayload,
 } from 'jose';
-import { createClaimVerifier, refusal, type ClaimPurpose, type ClaimVerifier } from '../../src/decide/access.js';
+import { createClaimVerifier, refusal, type ClaimPurpose, type ClaimVerifier } from '../../src/decide/actors/access.js';
 import { parseIssuers } from '../../src/domain/person.js';
 import type { Actor, ActorClaim } from '../../src/domain/actor.js';
-import { ACTOR_ACTS, grants, type RequesterStanding } from '../../src/decide/grants.js';
+import { ACTOR_ACTS, grants, type RequesterStanding } from '../../src/decide/actors/grants.js';
 import { ADMIN_VERBS } from '../../src/domain/protocol/administer.js';
 import { ACTOR_VERBS } from '../../src/domain/protocol/decide.js';
 

@@ -1,9 +1,9 @@
 /** An answer is in time by the clock that stamps it: tried at the edge, in the deciders' own transactions. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { openHold } from '../../src/decide/holds.js';
-import { look } from '../../src/decide/look.js';
-import { access } from '../../src/decide/steer.js';
+import { openHold } from '../../src/decide/lifecycle/holds.js';
+import { look } from '../../src/decide/actors/acts-beside-run.js';
+import { access } from '../../src/decide/actors/act.js';
 import { iso, uuidOf, type Digest } from '../../src/domain/ids.js';
 import type { AccessAnswer } from '../../src/domain/protocol/decide.js';
 import { proofSize } from '../proof-size.js';

@@ -1,8 +1,8 @@
 /** An approval is used by the attempts of its own step until one succeeded, and by nothing else. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { access } from '../../src/decide/steer.js';
-import type { Caller } from '../../src/decide/caller.js';
+import { access } from '../../src/decide/actors/act.js';
+import type { Caller } from '../../src/decide/actors/caller.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';
 import { createStepRig, skillCall, type StepRig } from './step-rig.js';

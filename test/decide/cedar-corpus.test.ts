@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { policySetTextToParts, policyToJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepareCedar, type CedarRequest } from '../../src/decide/cedar-set.js';
+import { prepareCedar, type CedarRequest } from '../../src/decide/cedar/prepared-set.js';
 import { validatePolicies } from '../../src/decide/policies/schema.js';
 import { fixtureData, sharedData } from '../corpus/recording.js';
 

@@ -1,6 +1,6 @@
 /** What a policy with `@effect("pause")` asks for, and what answers it. */
 import { describe, expect, it } from '@jest/globals';
-import { loadPolicies } from '../../src/decide/cedar.js';
+import { loadPolicies } from '../../src/decide/cedar/cedar-check.js';
 import type { CheckResult } from '../../src/decide/checks/check.js';
 import type { PastHold, Snapshot } from '../../src/decide/snapshot.js';
 import type { Intent } from '../../src/domain/intent.js';

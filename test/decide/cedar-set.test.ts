@@ -2,9 +2,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { isAuthorized, policyToJson } from '@cedar-policy/cedar-wasm/nodejs';
 import fc from 'fast-check';
-import { cedarRequest } from '../../src/decide/cedar-request.js';
-import { prepareCedar, type CedarAnswer, type CedarRequest } from '../../src/decide/cedar-set.js';
-import { usesOf } from '../../src/decide/cedar-uses.js';
+import { cedarRequest } from '../../src/decide/cedar/request.js';
+import { prepareCedar, type CedarAnswer, type CedarRequest } from '../../src/decide/cedar/prepared-set.js';
+import { usesOf } from '../../src/decide/cedar/facts-read.js';
 import { RokError } from '../../src/domain/errors.js';
 import { skillCall, snapshotWith } from './snapshots.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadPolicies } from '../../src/decide/cedar.js';
+import { loadPolicies } from '../../src/decide/cedar/cedar-check.js';
 import { createPolicyChecker } from '../../src/decide/policy-checker.js';
 import type { CheckResult } from '../../src/decide/checks/check.js';
 import type { Snapshot } from '../../src/decide/snapshot.js';

@@ -5,11 +5,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
-import type { Caller } from '../../src/decide/caller.js';
-import { latch } from '../../src/decide/close.js';
-import { endHold, openHold, type HoldRow } from '../../src/decide/holds.js';
-import { lockRun } from '../../src/decide/run-row.js';
-import { access, hold, resolve } from '../../src/decide/steer.js';
+import type { Caller } from '../../src/decide/actors/caller.js';
+import { latch } from '../../src/decide/lifecycle/close.js';
+import { endHold, openHold, type HoldRow } from '../../src/decide/lifecycle/holds.js';
+import { lockRun } from '../../src/decide/rows/run-row.js';
+import { access, hold, resolve } from '../../src/decide/actors/act.js';
 import { iso, uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { Sql } from '../../src/domain/sql.js';
 import { heldMs } from '../audit/model.js';

@@ -2,13 +2,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
-import { finalize, latch } from '../../src/decide/close.js';
-import { decideStep } from '../../src/decide/step.js';
-import type { Caller } from '../../src/decide/caller.js';
+import { finalize, latch } from '../../src/decide/lifecycle/close.js';
+import { decideStep } from '../../src/decide/step/step.js';
+import type { Caller } from '../../src/decide/actors/caller.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { Outcome } from '../../src/domain/phases.js';
 import type { Sql } from '../../src/domain/sql.js';
-import { openDatabase } from '../../src/platform/database.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
 import { budget, drift, redeem } from './ledger-rig.js';
 import { openLosingWay } from './lost-reply.js';
 import { createStepRig, modelCall, skillCall, type StepRig } from './step-rig.js';

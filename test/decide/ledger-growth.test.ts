@@ -1,14 +1,14 @@
 /** What one step reads does not grow with what the run did before, however its session's plans were made. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import type { Caller } from '../../src/decide/caller.js';
-import { decideInFull } from '../../src/decide/step-batches.js';
-import { decideStep } from '../../src/decide/step.js';
+import type { Caller } from '../../src/decide/actors/caller.js';
+import { decideInFull } from '../../src/decide/step/step-batches.js';
+import { decideStep } from '../../src/decide/step/step.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';
 import type { Database, Sql } from '../../src/domain/sql.js';
-import { openRedeems } from '../../src/execute/redeems.js';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { openRedeems } from '../../src/execute/calls/redeems.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
 import { budget } from './ledger-rig.js';
 import { createStepRig, executed, modelCall, type StepRig } from './step-rig.js';
 

@@ -3,11 +3,11 @@
  * sent, one at a time, and sends back what came of each.
  */
 import { randomUUID } from 'node:crypto';
-import { decideStep } from '../../src/decide/step.js';
-import type { Caller } from '../../src/decide/caller.js';
+import { decideStep } from '../../src/decide/step/step.js';
+import type { Caller } from '../../src/decide/actors/caller.js';
 import type { StepRequest } from '../../src/domain/protocol/decide.js';
 import type { Sql } from '../../src/domain/sql.js';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
 import type { LoginUrls } from '../stack/databases.js';
 import { actionOf, redeem, reserve } from './ledger-rig.js';
 import { depsWith } from './step-deps.js';
@@ -115,7 +115,7 @@ const isSpoiled = (error: unknown): boolean =>
 
 type Ask = { readonly run: string; readonly step: number; readonly [column: string]: unknown };
 
-/** As decide/step-batches.ts makes it: those runs that are free, one transaction for all of them. */
+/** As decide/step/step-batches.ts makes it: those runs that are free, one transaction for all of them. */
 async function actTogether(
   sql: Sql,
   runs: readonly string[],

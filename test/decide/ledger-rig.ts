@@ -1,7 +1,7 @@
 /** Runs, reservations and settlements through the real functions, as the real logins, without the checks above them. */
 import { randomUUID } from 'node:crypto';
 import type { Sql } from '../../src/domain/sql.js';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 
 export type LedgerRig = {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { PolicyCheck } from '../../src/decide/checks/check.js';
 import { CUSTOM_CHECKS } from '../../src/decide/checks/registry.js';
-import { loadPolicies } from '../../src/decide/cedar.js';
+import { loadPolicies } from '../../src/decide/cedar/cedar-check.js';
 import { createPolicyChecker, type Answer } from '../../src/decide/policy-checker.js';
 import type { Snapshot } from '../../src/decide/snapshot.js';
 import { canonicalJson } from '../../src/domain/canonical-json.js';

@@ -1,7 +1,7 @@
 /** PolicyChecker against its naive model, on random scenes: every reason, every profile, every combination. */
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { loadPolicies } from '../../src/decide/cedar.js';
+import { loadPolicies } from '../../src/decide/cedar/cedar-check.js';
 import type { PolicyCheck } from '../../src/decide/checks/check.js';
 import { createPolicyChecker, type Answer } from '../../src/decide/policy-checker.js';
 import type { PastHold, RateLimit, Snapshot } from '../../src/decide/snapshot.js';

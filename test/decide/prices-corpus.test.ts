@@ -1,6 +1,6 @@
 /** Real price tables and what real calls were charged by them. Where the data is absent, the hand-written fixture of the same layout. */
 import { describe, expect, it } from '@jest/globals';
-import { costOf, createPriceTable } from '../../src/decide/prices.js';
+import { costOf, createPriceTable } from '../../src/decide/ledger/prices.js';
 import { decimalText } from '../../src/domain/money.js';
 import {
   fixtureData,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { boundOf, settlementOf } from '../../src/decide/ledger.js';
-import { costOf, createPriceTable, dearest } from '../../src/decide/prices.js';
-import type { OpenWarrant } from '../../src/decide/run-row.js';
+import { boundOf, settlementOf } from '../../src/decide/ledger/ledger.js';
+import { costOf, createPriceTable, dearest } from '../../src/decide/ledger/prices.js';
+import type { OpenWarrant } from '../../src/decide/rows/run-row.js';
 import { ceilMicros, decimalText } from '../../src/domain/money.js';
 
 const table = createPriceTable({

@@ -1,6 +1,6 @@
 /** The table of profiles, a cell at a time, as far as a decision shows it. */
 import { describe, expect, it } from '@jest/globals';
-import { loadPolicies } from '../../src/decide/cedar.js';
+import { loadPolicies } from '../../src/decide/cedar/cedar-check.js';
 import type { PolicyCheck } from '../../src/decide/checks/check.js';
 import { createPolicyChecker } from '../../src/decide/policy-checker.js';
 import { ruleId } from '../../src/domain/ids.js';

@@ -5,7 +5,7 @@ import { createLocalJWKSet } from 'jose';
 import { randomUUID } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createClaimVerifier } from '../../src/decide/access.js';
+import { createClaimVerifier } from '../../src/decide/actors/access.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import { parseRaise, raiseDigest, raiseText, type BudgetRaise } from '../../src/domain/protocol/raise.js';
 import { temporaryFolder } from '../stack/servers.js';

@@ -1,9 +1,9 @@
 /** Runs that wait for a budget, and acts that raise it, each a transaction as login rok_decide. */
 import { expect } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import type { Caller } from '../../src/decide/caller.js';
+import type { Caller } from '../../src/decide/actors/caller.js';
 import type { DecideDeps } from '../../src/decide/deps.js';
-import { access } from '../../src/decide/steer.js';
+import { access } from '../../src/decide/actors/act.js';
 import type { ActorClaim } from '../../src/domain/actor.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { AccessAnswer, StepAnswer } from '../../src/domain/protocol/decide.js';

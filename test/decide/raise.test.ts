@@ -1,8 +1,8 @@
 /** A cap raised by an approved act, through the real functions as login rok_decide: who may, which budget, once, and in place. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { latch } from '../../src/decide/close.js';
-import { access } from '../../src/decide/steer.js';
+import { latch } from '../../src/decide/lifecycle/close.js';
+import { access } from '../../src/decide/actors/act.js';
 import type { ActorClaim } from '../../src/domain/actor.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import { raiseText } from '../../src/domain/protocol/raise.js';

@@ -2,9 +2,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Snapshot } from '../../src/decide/snapshot.js';
-import { decideStep } from '../../src/decide/step.js';
+import { decideStep } from '../../src/decide/step/step.js';
 import { uuidOf } from '../../src/domain/ids.js';
-import { openDatabase } from '../../src/platform/database.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
 import { openLosingWay } from './lost-reply.js';
 import { excess, type Limit } from './rate-model.js';
 import { createRateRig, shown, tenantLimit, type RateRig } from './rate-rig.js';

@@ -1,6 +1,6 @@
 /** Rate limits and runs that meet them, through the real functions at a time that stands still. */
 import { randomUUID } from 'node:crypto';
-import type { Caller } from '../../src/decide/caller.js';
+import type { Caller } from '../../src/decide/actors/caller.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import type { StepAnswer, StepRequest } from '../../src/domain/protocol/decide.js';
 import type { Profile } from '../../src/domain/profiles.js';

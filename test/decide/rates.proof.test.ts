@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { blockingRates, checkRates, waitMs } from '../../src/decide/checks/rates.js';
 import type { RateEnforcement, RateFacts } from '../../src/decide/snapshot.js';
 import type { Database, Sql } from '../../src/domain/sql.js';
-import { sqlFolder } from '../../src/platform/sql-folder.js';
+import { sqlFolder } from '../../src/platform/postgres/sql-folder.js';
 import { proofSize } from '../proof-size.js';
 import { createLedgerRig, openRun, type LedgerRig } from './ledger-rig.js';
 import { createRateModel, excess, type Call, type Limit } from './rate-model.js';

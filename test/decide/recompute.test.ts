@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
-import { recompute } from '../../src/decide/recompute.js';
+import { recompute } from '../../src/decide/step/recompute.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import { bodyOf, digestOf, NO_EXTRAS } from '../../src/domain/policy-source.js';
 import type { StepRequest } from '../../src/domain/protocol/decide.js';

@@ -1,10 +1,10 @@
 /** A repair is a decision: kept, made again, deniable; refused where there is nothing to repair; and how a run begins. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { latch } from '../../src/decide/close.js';
-import { recompute } from '../../src/decide/recompute.js';
-import { repair } from '../../src/decide/repair.js';
-import { NotThisHistory } from '../../src/decide/run-row.js';
+import { latch } from '../../src/decide/lifecycle/close.js';
+import { recompute } from '../../src/decide/step/recompute.js';
+import { repair } from '../../src/decide/lifecycle/repair.js';
+import { NotThisHistory } from '../../src/decide/rows/run-row.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
 import { bodyOf, digestOf, NO_EXTRAS } from '../../src/domain/policy-source.js';
 import type { RepairAnswer } from '../../src/domain/protocol/decide.js';

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { decideInFull, openStepBatches, type AskedStep } from '../../src/decide/step-batches.js';
-import { decideStep } from '../../src/decide/step.js';
-import { reserveInFull, settleAndReserve, type ReserveAsk } from '../../src/decide/ledger.js';
+import { decideInFull, openStepBatches, type AskedStep } from '../../src/decide/step/step-batches.js';
+import { decideStep } from '../../src/decide/step/step.js';
+import { reserveInFull, settleAndReserve, type ReserveAsk } from '../../src/decide/ledger/ledger.js';
 import type { LedgerAnswer } from '../../src/decide/snapshot.js';
 import { iso, runIdOf, uuidOf, type Digest } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';

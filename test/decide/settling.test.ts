@@ -1,10 +1,10 @@
 /** What a call is settled by: the table that its decision named, its own limits, its own bound. On a real PostgreSQL. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { finalize } from '../../src/decide/close.js';
-import { createPriceTables } from '../../src/decide/price-tables.js';
-import { createPriceTable } from '../../src/decide/prices.js';
-import { openStepBatches } from '../../src/decide/step-batches.js';
-import { decideStep } from '../../src/decide/step.js';
+import { finalize } from '../../src/decide/lifecycle/close.js';
+import { createPriceTables } from '../../src/decide/ledger/price-tables.js';
+import { createPriceTable } from '../../src/decide/ledger/prices.js';
+import { openStepBatches } from '../../src/decide/step/step-batches.js';
+import { decideStep } from '../../src/decide/step/step.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';
 import { drift } from './ledger-rig.js';

@@ -2,9 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { reserveInFull, settleAndReserve, type Settlement, type StepToReserve } from '../../src/decide/ledger.js';
+import {
+  reserveInFull,
+  settleAndReserve,
+  type Settlement,
+  type StepToReserve,
+} from '../../src/decide/ledger/ledger.js';
 import type { LedgerAnswer } from '../../src/decide/snapshot.js';
-import { decideInFull } from '../../src/decide/step-batches.js';
+import { decideInFull } from '../../src/decide/step/step-batches.js';
 import { iso, runIdOf, uuidOf, type Digest } from '../../src/domain/ids.js';
 import type { Sql } from '../../src/domain/sql.js';
 import { actionOf, balances, budget, drift, openRun, redeem, reserve } from './ledger-rig.js';

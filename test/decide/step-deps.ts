@@ -1,12 +1,12 @@
 /** What the deciders of the tests are given: one agent, one policy set, three prices. The same in every process. */
 import { randomUUID } from 'node:crypto';
-import { createClaimVerifier } from '../../src/decide/access.js';
-import { loadPolicies } from '../../src/decide/cedar.js';
+import { createClaimVerifier } from '../../src/decide/actors/access.js';
+import { loadPolicies } from '../../src/decide/cedar/cedar-check.js';
 import type { DecideDeps } from '../../src/decide/deps.js';
 import { createPolicyChecker } from '../../src/decide/policy-checker.js';
 import { createPolicySets } from '../../src/decide/policies/in-force.js';
-import { createPriceTables } from '../../src/decide/price-tables.js';
-import { createPriceTable } from '../../src/decide/prices.js';
+import { createPriceTables } from '../../src/decide/ledger/price-tables.js';
+import { createPriceTable } from '../../src/decide/ledger/prices.js';
 import { parseAgent } from '../../src/domain/agent.js';
 
 const POLICIES = `@id("all") permit (principal, action, resource);

@@ -1,12 +1,12 @@
 /** A run opened and decided by the real functions, each act a transaction as login rok_decide. */
 import { randomUUID } from 'node:crypto';
-import type { Caller } from '../../src/decide/caller.js';
+import type { Caller } from '../../src/decide/actors/caller.js';
 import type { DecideDeps } from '../../src/decide/deps.js';
-import { identityOf } from '../../src/decide/open-identity.js';
-import { openRun } from '../../src/decide/open.js';
-import { readOpened } from '../../src/decide/opened.js';
-import { decideStep } from '../../src/decide/step.js';
-import { openStepBatches } from '../../src/decide/step-batches.js';
+import { identityOf } from '../../src/decide/lifecycle/open-identity.js';
+import { openRun } from '../../src/decide/lifecycle/open.js';
+import { readOpened } from '../../src/decide/lifecycle/opened.js';
+import { decideStep } from '../../src/decide/step/step.js';
+import { openStepBatches } from '../../src/decide/step/step-batches.js';
 import { contextDigest, type ContextRef } from '../../src/domain/context.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { Opened, StepAnswer, StepRequest } from '../../src/domain/protocol/decide.js';

@@ -1,9 +1,9 @@
 /** One step's decision and the end of a run, through the real functions on a real PostgreSQL. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { finalize, latch } from '../../src/decide/close.js';
-import { NotThisHistory } from '../../src/decide/run-row.js';
-import { access } from '../../src/decide/steer.js';
+import { finalize, latch } from '../../src/decide/lifecycle/close.js';
+import { NotThisHistory } from '../../src/decide/rows/run-row.js';
+import { access } from '../../src/decide/actors/act.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { StepAnswer } from '../../src/domain/protocol/decide.js';
 import { drift } from './ledger-rig.js';

@@ -1,7 +1,7 @@
 /** Policies asked while the facts are still being read: never another answer, and only where that can be of use. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { loadPolicies } from '../../src/decide/cedar.js';
+import { loadPolicies } from '../../src/decide/cedar/cedar-check.js';
 import { createPolicyChecker } from '../../src/decide/policy-checker.js';
 import { modelCall, skillCall, snapshotWith } from './snapshots.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EXIT_CODES } from '../../src/cli/exit-codes.js';
+import { EXIT_CODES } from '../../src/cli/output/exit-codes.js';
 import { page, rowsUnder } from './tables.js';
 
 describe('docs/cli.md', () => {

@@ -5,8 +5,8 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { settingsDigest } from '../../src/domain/digest.js';
-import { INIT_FILES } from '../../src/cli/init-files.js';
-import { loadSkills } from '../../src/cli/load-skills.js';
+import { INIT_FILES } from '../../src/cli/commands/init/init-files.js';
+import { loadSkills } from '../../src/cli/commands/dev/load-skills.js';
 import { createRig, repository, rok, run, type Rig } from '../cli/rig.js';
 import { temporaryFolder } from '../stack/servers.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { RokError } from '../../src/domain/errors.js';
-import { classifyModelError, classifySkillError } from '../../src/execute/classify.js';
+import { classifyModelError, classifySkillError } from '../../src/execute/calls/classify.js';
 
 const now = new Date('2026-01-01T00:00:00Z');
 const withFields = (fields: object, message = 'secret sk-123'): Error => Object.assign(new Error(message), fields);

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { Outcome } from '../../src/domain/phases.js';
 import type { CloseOut } from '../../src/domain/protocol/execute.js';
-import { closeOut } from '../../src/execute/close-out.js';
-import { detailClass, fingerprint } from '../../src/execute/engines/incident-engine.js';
+import { closeOut } from '../../src/execute/close/close-out.js';
+import { detailClass, fingerprint } from '../../src/execute/close/incident-engine.js';
 import { createRig, type Rig } from './rig.js';
 
 let rig: Rig;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { contextDigest, type ContextEntry, type ContextRef } from '../../src/domain/context.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
-import { loadConversation, storeContext } from '../../src/execute/context-chain.js';
-import { contentOf, loadContents, makeSalt, putContents } from '../../src/execute/content-store.js';
+import { loadConversation, storeContext } from '../../src/execute/content/context-chain.js';
+import { contentOf, loadContents, makeSalt, putContents } from '../../src/execute/content/content-store.js';
 import { createRig, type Rig } from './rig.js';
 
 let rig: Rig;

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { classifyModelError } from '../../src/execute/classify.js';
+import { classifyModelError } from '../../src/execute/calls/classify.js';
 import type { ModelRequest } from '../../src/execute/models/model-gateway.js';
 import { openAiCompatibleProvider } from '../../src/execute/models/openai-compatible.js';
 import { startOpenAiServer, type OpenAiAnswer, type OpenAiServer } from './openai-server.js';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
-import { openingDigest } from '../../src/domain/opening.js';
+import { openingDigest } from '../../src/domain/input-commitment.js';
 import type { FirstInput } from '../../src/domain/protocol/execute.js';
-import { loadConversation } from '../../src/execute/context-chain.js';
-import { storeOpening, storePreludes } from '../../src/execute/opening.js';
+import { loadConversation } from '../../src/execute/content/context-chain.js';
+import { storeOpening, storePreludes } from '../../src/execute/content/first-context.js';
 import { tokenUpperBound } from '../../src/domain/tokens.js';
 import { createRig, refundDesk, type Rig } from './rig.js';
 

@@ -7,10 +7,10 @@ import { NO_CONTEXT, type ContextRef } from '../../src/domain/context.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import { actionDigest, modelSettingsDigest, type Intent } from '../../src/domain/intent.js';
 import type { ExecuteStep } from '../../src/domain/protocol/execute.js';
-import { contentOf, loadSalt, putContents } from '../../src/execute/content-store.js';
+import { contentOf, loadSalt, putContents } from '../../src/execute/content/content-store.js';
 import type { ExecuteDeps } from '../../src/execute/deps.js';
 import type { ModelProvider } from '../../src/execute/models/model-gateway.js';
-import { prepare } from '../../src/execute/prepare.js';
+import { prepare } from '../../src/execute/content/prepare.js';
 import { defineSkill } from '../../src/execute/skills/skill.js';
 import { refundDesk, type Rig } from './rig.js';
 

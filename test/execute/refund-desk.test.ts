@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '../../src/domain/json.js';
-import { answerText, conversationOf, toolsText } from '../../src/execute/conversation.js';
+import { answerText, conversationOf, toolsText } from '../../src/execute/content/conversation.js';
 import type { Message, ModelRequest } from '../../src/execute/models/model-gateway.js';
 import { readScript } from '../../src/execute/models/script-file.js';
 import { scriptedProvider } from '../../src/execute/models/scripted.js';

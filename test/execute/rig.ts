@@ -14,8 +14,8 @@ import type { ModelProvider } from '../../src/execute/models/model-gateway.js';
 import { scriptedProvider } from '../../src/execute/models/scripted.js';
 import { builtInSkills, createRegistry } from '../../src/execute/registry.js';
 import type { Skill } from '../../src/execute/skills/skill.js';
-import { openRedeems } from '../../src/execute/redeems.js';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { openRedeems } from '../../src/execute/calls/redeems.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
 import { createStack, type Stack } from '../stack/stack.js';
 
 export const agentsFolder = fileURLToPath(new URL('../../agents', import.meta.url));

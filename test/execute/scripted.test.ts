@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { classifyModelError } from '../../src/execute/classify.js';
+import { classifyModelError } from '../../src/execute/calls/classify.js';
 import type { Message, ModelProvider, ModelRequest } from '../../src/execute/models/model-gateway.js';
 import { scriptedProvider } from '../../src/execute/models/scripted.js';
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { cutText } from '../../src/execute/cut-text.js';
+import { cutText } from '../../src/execute/content/cut-text.js';
 import type { CalledTool } from '../../src/execute/models/model-gateway.js';
 import { toolNames } from '../../src/execute/models/tool-names.js';
 import { createRegistry } from '../../src/execute/registry.js';
 import { defineSkill } from '../../src/execute/skills/skill.js';
-import { droppedCalls, MAX_TOOL_CALLS, readToolCalls, withOwnIds } from '../../src/execute/tool-calls.js';
+import { droppedCalls, MAX_TOOL_CALLS, readToolCalls, withOwnIds } from '../../src/execute/calls/tool-calls.js';
 
 const skill = (name: string) =>
   defineSkill({

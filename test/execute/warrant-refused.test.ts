@@ -3,7 +3,7 @@ import { uuidOf, type Digest } from '../../src/domain/ids.js';
 import type { Intent } from '../../src/domain/intent.js';
 import type { ExecuteStep } from '../../src/domain/protocol/execute.js';
 import { redeemed, type Redeemed } from '../../src/execute/redeemed.js';
-import { executeStep } from '../../src/execute/step.js';
+import { executeStep } from '../../src/execute/run-runner.js';
 import { probeDeps, probeRun, seen, type ProbeRun } from './probe.js';
 import { createRig, inFlight, type Rig } from './rig.js';
 

@@ -3,9 +3,9 @@ import { RokError } from '../../src/domain/errors.js';
 import { uuidOf, type Digest } from '../../src/domain/ids.js';
 import { actionDigest } from '../../src/domain/intent.js';
 import type { CrashPoint, ExecuteDeps } from '../../src/execute/deps.js';
-import { openRedeems } from '../../src/execute/redeems.js';
-import { executeStep } from '../../src/execute/step.js';
-import { openDatabase } from '../../src/platform/database.js';
+import { openRedeems } from '../../src/execute/calls/redeems.js';
+import { executeStep } from '../../src/execute/run-runner.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
 import { probeDeps, probeRun, seen, type ProbeRun } from './probe.js';
 import { createRig, inFlight, type Rig } from './rig.js';
 

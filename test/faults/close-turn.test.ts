@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { bundleWorkflowCode, Worker } from '@temporalio/worker';
-import { openDatabase } from '../../src/platform/database.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
 import { createFaultRig, type FaultRig } from './rig.js';
 import { until } from './until.js';
 

@@ -6,7 +6,7 @@ import {
   statusQuery,
   type RunResult,
   type Steered,
-} from '../../src/workflows/messages.js';
+} from '../../src/workflows/messages/messages.js';
 import { CONVERSATION } from './deployment.js';
 import { actsOf, decisionsOf, ledgerOf, requestsByAttempt, verdictOf, warrantsOf } from './evidence.js';
 import { createFaultRig, type FaultRig } from './rig.js';

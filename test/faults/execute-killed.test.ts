@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RunResult } from '../../src/workflows/messages.js';
+import type { RunResult } from '../../src/workflows/messages/messages.js';
 import { HANGS_AT_FIRST, MAX_OUTPUT_TOKENS, PRICE } from './deployment.js';
 import { boundOf, decisionsOf, ledgerOf, requestsByAttempt, verdictOf, warrantsOf } from './evidence.js';
 import { createFaultRig, type FaultRig } from './rig.js';

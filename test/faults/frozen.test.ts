@@ -3,8 +3,8 @@
  * and whoever connects anew is served. Nobody waits for them.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Login } from '../../src/platform/login.js';
-import type { WorkerName } from '../../src/platform/variables.js';
+import type { Login } from '../../src/platform/postgres/login.js';
+import type { WorkerName } from '../../src/platform/config/variables.js';
 import { startFreezingProxy, type FreezingProxy } from '../stack/freezing-proxy.js';
 import { CONVERSATION } from './deployment.js';
 import { decisionsOf, ended, verdictOf } from './evidence.js';

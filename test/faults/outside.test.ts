@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
-import { finalizeRunSignal } from '../../src/workflows/messages.js';
+import { finalizeRunSignal } from '../../src/workflows/messages/messages.js';
 import { HANGS } from './deployment.js';
 import { boundOf, decisionsOf, ended, ledgerOf, verdictOf, warrantsOf } from './evidence.js';
 import { createFaultRig, type FaultRig, type RunHandle } from './rig.js';

@@ -10,7 +10,7 @@ import {
 import { ensureDevKeys, type DevKeys } from '../../src/platform/local/dev-keys.js';
 import { runIdOf, type RunId } from '../../src/domain/ids.js';
 import type { RunSpec } from '../../src/domain/run-spec.js';
-import type { WorkerName } from '../../src/platform/variables.js';
+import type { WorkerName } from '../../src/platform/config/variables.js';
 import type { governedRun } from '../../src/workflows/governed-run.js';
 import { startOpenAiServer, type OpenAiAnswer, type OpenAiLogLine } from '../execute/openai-server.js';
 import { temporaryFolder } from '../stack/servers.js';

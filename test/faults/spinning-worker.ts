@@ -1,9 +1,9 @@
 /** A control worker whose governed runs work for seconds in one task; otherwise as src/worker.ts starts it. */
 import { fileURLToPath } from 'node:url';
-import { loadConfig } from '../../src/platform/config.js';
+import { loadConfig } from '../../src/platform/config/config.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { installRuntime } from '../../src/platform/temporal-worker.js';
-import { temporalSettings } from '../../src/platform/temporal.js';
+import { installRuntime } from '../../src/platform/temporal/temporal-worker.js';
+import { temporalSettings } from '../../src/platform/temporal/temporal.js';
 import { startWorkers } from '../../src/workers/start.js';
 
 const config = loadConfig();

@@ -1,7 +1,7 @@
 /** A real worker process, which a test may kill, stop and wake. Started from the sources, as `node src/worker.ts` would be. */
 import { fileURLToPath } from 'node:url';
 import { startProcess } from '../../src/platform/local/server-process.js';
-import type { WorkerName } from '../../src/platform/variables.js';
+import type { WorkerName } from '../../src/platform/config/variables.js';
 import { bundlesFolder } from '../stack/bundles.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

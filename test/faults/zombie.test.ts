@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { killUpdate, type RunResult } from '../../src/workflows/messages.js';
+import { killUpdate, type RunResult } from '../../src/workflows/messages/messages.js';
 import { CONVERSATION } from './deployment.js';
 import { decisionsOf, ledgerOf, verdictOf, warrantsOf } from './evidence.js';
 import { createFaultRig, type FaultRig } from './rig.js';

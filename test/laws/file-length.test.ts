@@ -56,7 +56,7 @@ describe('a planted offender', () => {
     { rule: 'too-long', source: { path: 'src/decide/a.ts', text: header + 'x;\n'.repeat(maxLines) } },
     { rule: 'not-kebab-case', source: { path: 'src/decide/policyChecker.ts', text: header } },
     { rule: 'name-says-nothing', source: { path: 'src/decide/ledger-utils.ts', text: header } },
-    { rule: 'no-header', source: { path: 'src/decide/ledger.ts', text: 'export const a = 1;\n' } },
+    { rule: 'no-header', source: { path: 'src/decide/ledger/ledger.ts', text: 'export const a = 1;\n' } },
     { rule: 'promise', source: { path: 'sql/decide/0001_runs.sql', text: '-- TO' + 'DO: index\n' } },
     { rule: 'switched-off', source: { path: 'test/a.test.ts', text: '// @ts-' + 'ignore\n' } },
   ];

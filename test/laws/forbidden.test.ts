@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { Sql } from '../../src/domain/sql.js';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
-import { logins, type Login } from '../../src/platform/login.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
+import { logins, type Login } from '../../src/platform/postgres/login.js';
 import { actionOf, createLedgerRig, openRun, redeem, reserve, type LedgerRig } from '../decide/ledger-rig.js';
 
 let rig: LedgerRig;

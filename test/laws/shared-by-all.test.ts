@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { openDatabase } from '../../src/platform/database.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
 import { startPostgres, type LocalPostgres } from '../../src/platform/local/postgres.js';
 import { loginUrls, migrateForTests, type LoginUrls } from '../stack/databases.js';
 import { temporaryFolder, testPasswords } from '../stack/servers.js';

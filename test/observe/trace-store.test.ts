@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { canonicalJson } from '../../src/domain/canonical-json.js';
 import { runIdOf, type RunId } from '../../src/domain/ids.js';
 import type { TraceEvent } from '../../src/domain/trace-event.js';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
 import { newRun } from '../audit/facts.js';
 import { createStack, type Stack } from '../stack/stack.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { databaseUrlOf, loadConfig, parseConfig } from '../../src/platform/config.js';
+import { databaseUrlOf, loadConfig, parseConfig } from '../../src/platform/config/config.js';
 import type { StartError } from '../../src/platform/start-error.js';
 
 function refusal(env: NodeJS.ProcessEnv): StartError {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
 import { freePorts } from '../../src/platform/local/free-port.js';
 import { createStack, type Stack } from '../stack/stack.js';
 

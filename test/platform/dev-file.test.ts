@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commandEnvironment } from '../../src/platform/environment.js';
+import { commandEnvironment } from '../../src/platform/config/environment.js';
 import { readDevFile, writeDevFile } from '../../src/platform/local/dev-file.js';
 import { ensureDevKeys } from '../../src/platform/local/dev-keys.js';
 import { temporaryFolder } from '../stack/servers.js';

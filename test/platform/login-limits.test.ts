@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { loadConfig } from '../../src/platform/config.js';
-import { openDatabase } from '../../src/platform/database.js';
-import { checkLogins } from '../../src/platform/login-check.js';
-import { missingLimits } from '../../src/platform/login-limits.js';
-import { limitsOf, logins } from '../../src/platform/login.js';
+import { loadConfig } from '../../src/platform/config/config.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
+import { checkLogins } from '../../src/platform/postgres/login-check.js';
+import { missingLimits } from '../../src/platform/postgres/login-limits.js';
+import { limitsOf, logins } from '../../src/platform/postgres/login.js';
 import { createOwnStack, type OwnStack } from '../stack/stack.js';
 
 // Roles belong to the whole server, so this one is its own.

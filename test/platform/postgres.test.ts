@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { openDatabase } from '../../src/platform/database.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
 import { startPostgres } from '../../src/platform/local/postgres.js';
 import { argumentsOf } from '../../src/platform/local/process-identity.js';
 import { until } from '../faults/until.js';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
 import { startFreezingProxy, type FreezingProxy } from '../stack/freezing-proxy.js';
 import { createStack, type Stack } from '../stack/stack.js';
 

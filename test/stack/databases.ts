@@ -1,8 +1,8 @@
 /** Databases for tests: fresh ones by migration, many by copying one. */
-import { openDatabase, type OpenDatabase } from '../../src/platform/database.js';
-import { ensureLoginPasswords, loginUrl } from '../../src/platform/login-passwords.js';
-import { logins, type Login } from '../../src/platform/login.js';
-import { migrate } from '../../src/platform/migrate.js';
+import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
+import { ensureLoginPasswords, loginUrl } from '../../src/platform/postgres/login-passwords.js';
+import { logins, type Login } from '../../src/platform/postgres/login.js';
+import { migrate } from '../../src/platform/postgres/migrate.js';
 import { hasSql, sqlFolder } from './servers.js';
 
 export type LoginUrls = Readonly<Record<Login, string>>;

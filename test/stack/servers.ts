@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { startPostgres, type LocalPostgres } from '../../src/platform/local/postgres.js';
 import { findTemporalCli } from '../../src/platform/local/temporal-cli.js';
 import { startTemporal, type LocalTemporal } from '../../src/platform/local/temporal-server.js';
-import type { Login } from '../../src/platform/login.js';
+import type { Login } from '../../src/platform/postgres/login.js';
 import { proofSize } from '../proof-size.js';
 
 export const sqlFolder = fileURLToPath(new URL('../../sql', import.meta.url));

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openDatabase } from '../../src/platform/database.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
 import type { LocalPostgres } from '../../src/platform/local/postgres.js';
 import { StartError } from '../../src/platform/start-error.js';
 import { migrateForTests } from './databases.js';

@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals';
 import { rm } from 'node:fs/promises';
 import { ScheduleNotFoundError } from '@temporalio/client';
-import { openDatabase } from '../../src/platform/database.js';
-import { logins } from '../../src/platform/login.js';
-import { assertReconcileSchedule, RECONCILE_SCHEDULE } from '../../src/platform/schedule.js';
-import { connectTemporal, temporalSettings } from '../../src/platform/temporal.js';
+import { openDatabase } from '../../src/platform/postgres/database.js';
+import { logins } from '../../src/platform/postgres/login.js';
+import { assertReconcileSchedule, RECONCILE_SCHEDULE } from '../../src/platform/temporal/schedule.js';
+import { connectTemporal, temporalSettings } from '../../src/platform/temporal/temporal.js';
 import { keptBundle } from './bundles.mjs';
 import { temporaryFolder } from './servers.js';
 import { createOwnStack, createStack } from './stack.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
 import { defineSkill } from '../../src/execute/skills/skill.js';
-import { approveUpdate, rejectUpdate, type RunStatus } from '../../src/workflows/messages.js';
+import { approveUpdate, rejectUpdate, type RunStatus } from '../../src/workflows/messages/messages.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';
 

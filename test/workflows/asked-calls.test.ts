@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonObject } from '../../src/domain/json.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
-import { killUpdate } from '../../src/workflows/messages.js';
+import { killUpdate } from '../../src/workflows/messages/messages.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';
 

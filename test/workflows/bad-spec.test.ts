@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { uuidOf } from '../../src/domain/ids.js';
-import type { RunResult } from '../../src/workflows/messages.js';
+import type { RunResult } from '../../src/workflows/messages/messages.js';
 import { createRig, type Rig } from './rig.js';
 
 const FIVE_MISTAKES = {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
-import { approveUpdate, type RunResult } from '../../src/workflows/messages.js';
+import { approveUpdate, type RunResult } from '../../src/workflows/messages/messages.js';
 import { uuidOf } from '../../src/domain/ids.js';
 import { recordIfAsked } from '../histories/recording.js';
 import { createRig, type Rig } from './rig.js';

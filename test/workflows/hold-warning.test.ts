@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { untilWarning } from '../../src/workflows/hold-warning.js';
+import { untilWarning } from '../../src/workflows/run/hold-warning.js';
 
 const MINUTES = 60_000;
 

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
-import { approveUpdate, cancelUpdate, type RunStatus } from '../../src/workflows/messages.js';
+import { approveUpdate, cancelUpdate, type RunStatus } from '../../src/workflows/messages/messages.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';
 

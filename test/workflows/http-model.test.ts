@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { uuidOf } from '../../src/domain/ids.js';
-import type { RunResult } from '../../src/workflows/messages.js';
+import type { RunResult } from '../../src/workflows/messages/messages.js';
 import { startReplays } from '../corpus/governed-replays.js';
 import { fixtureData, readPriceRows, readRecordings, TABLES, type Recording } from '../corpus/recording.js';
 import { replayOf, SKILL } from '../corpus/replay.js';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { approveUpdate, cancelUpdate, rejectUpdate } from '../../src/workflows/messages.js';
+import { approveUpdate, cancelUpdate, rejectUpdate } from '../../src/workflows/messages/messages.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';
 

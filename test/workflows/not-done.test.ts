@@ -4,14 +4,14 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { createExecuteActivities } from '../../src/activities/execute.js';
-import { openRedeems } from '../../src/execute/redeems.js';
+import { openRedeems } from '../../src/execute/calls/redeems.js';
 import { builtInProviders, builtInSkills, createRegistry } from '../../src/execute/registry.js';
-import type { OpenDatabase } from '../../src/platform/database.js';
-import { loadAgents } from '../../src/platform/files.js';
+import type { OpenDatabase } from '../../src/platform/postgres/database.js';
+import { loadAgents } from '../../src/platform/config/files.js';
 import { createLogger } from '../../src/platform/logging.js';
 import { uuidOf, type Digest, type RunId } from '../../src/domain/ids.js';
 import type { StepResult } from '../../src/domain/protocol/execute.js';
-import { killUpdate } from '../../src/workflows/messages.js';
+import { killUpdate } from '../../src/workflows/messages/messages.js';
 import { openAs } from '../audit/judged.js';
 import { createRig, type Rig } from './rig.js';
 

@@ -1,9 +1,9 @@
 /** How a run's first context comes to be: brought by the first call, or prepared where nobody had counted what the agent brings. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
-import { parseConfig } from '../../src/platform/config.js';
+import { parseConfig } from '../../src/platform/config/config.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { temporalSettings } from '../../src/platform/temporal.js';
+import { temporalSettings } from '../../src/platform/temporal/temporal.js';
 import { startWorkers } from '../../src/workers/start.js';
 import { agentsWith, createRig, type Rig } from './rig.js';
 

@@ -6,7 +6,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageDigest } from '../../src/domain/protocol/message.js';
 import { raiseDigest, type BudgetRaise } from '../../src/domain/protocol/raise.js';
-import { raiseBudgetUpdate, type RunStatus } from '../../src/workflows/messages.js';
+import { raiseBudgetUpdate, type RunStatus } from '../../src/workflows/messages/messages.js';
 import { temporaryFolder } from '../stack/servers.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';

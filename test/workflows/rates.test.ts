@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts } from '../../src/platform/local/free-port.js';
-import { approveUpdate } from '../../src/workflows/messages.js';
+import { approveUpdate } from '../../src/workflows/messages/messages.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';
 import { createAssertions, type Assertions } from './signing.js';

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { parseConfig } from '../../src/platform/config.js';
+import { parseConfig } from '../../src/platform/config/config.js';
 import { createLogger } from '../../src/platform/logging.js';
-import { temporalSettings } from '../../src/platform/temporal.js';
-import type { WorkerName } from '../../src/platform/variables.js';
+import { temporalSettings } from '../../src/platform/temporal/temporal.js';
+import type { WorkerName } from '../../src/platform/config/variables.js';
 import type { Extensions } from '../../src/workers/setup.js';
 import { startWorkers } from '../../src/workers/start.js';
 import type { governedRun } from '../../src/workflows/governed-run.js';
-import type { RunStatus } from '../../src/workflows/messages.js';
-import { statusQuery } from '../../src/workflows/messages.js';
+import type { RunStatus } from '../../src/workflows/messages/messages.js';
+import { statusQuery } from '../../src/workflows/messages/messages.js';
 import { createStack, type Stack } from '../stack/stack.js';
 
 export type Rig = {

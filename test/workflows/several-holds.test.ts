@@ -12,7 +12,7 @@ import {
   resumeUpdate,
   type Answer,
   type HoldStatus,
-} from '../../src/workflows/messages.js';
+} from '../../src/workflows/messages/messages.js';
 import { temporaryFolder } from '../stack/servers.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';

@@ -8,7 +8,7 @@ import {
   rejectUpdate,
   resumeUpdate,
   statusQuery,
-} from '../../src/workflows/messages.js';
+} from '../../src/workflows/messages/messages.js';
 import { recordIfAsked } from '../histories/recording.js';
 import { agentsWith, createRig, type Rig } from './rig.js';
 

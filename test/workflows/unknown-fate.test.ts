@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { uuidOf } from '../../src/domain/ids.js';
 import type { Finding } from '../../src/domain/verdict.js';
 import { defineSkill } from '../../src/execute/skills/skill.js';
-import { resumeUpdate, type Resume } from '../../src/workflows/messages.js';
+import { resumeUpdate, type Resume } from '../../src/workflows/messages/messages.js';
 import { createRig, type Rig } from './rig.js';
 import { call, deployAgents, turn } from './scripted-agents.js';
 

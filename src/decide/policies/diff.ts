@@ -2,7 +2,7 @@
 import { canonicalJson } from '../../domain/canonical-json.js';
 import type { Json } from '../../domain/json.js';
 import type { PolicySource } from '../../domain/policy-source.js';
-import { parsePolicyFile } from '../cedar-policy.js';
+import { parsePolicyFile } from '../cedar/policy-file.js';
 
 /** `what` is a policy's id, `schema`, or a file of tests. */
 export type SetChange = { readonly what: string; readonly change: 'added' | 'removed' | 'changed' };

@@ -5,7 +5,7 @@
 import { parsePolicySource, type PolicySource } from '../../domain/policy-source.js';
 import type { Digest } from '../../domain/ids.js';
 import type { Sql } from '../../domain/sql.js';
-import { loadPolicies, type Policies } from '../cedar.js';
+import { loadPolicies, type Policies } from '../cedar/cedar-check.js';
 import type { PolicyCheck } from '../checks/check.js';
 import { createPolicyChecker, type PolicyChecker } from '../policy-checker.js';
 

@@ -1,6 +1,6 @@
 /** What is wrong with a set before it is published: every problem, not the first. Pure. */
 import type { PolicySource } from '../../domain/policy-source.js';
-import { ANNOTATIONS, parsePolicyFile, type Policy } from '../cedar-policy.js';
+import { ANNOTATIONS, parsePolicyFile, type Policy } from '../cedar/policy-file.js';
 import { schemaOf, validatePolicies } from './schema.js';
 
 /** `where` is a policy's id, or a file's name. */

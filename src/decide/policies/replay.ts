@@ -4,7 +4,7 @@ import { runIdOf } from '../../domain/ids.js';
 import { parsePolicySource } from '../../domain/policy-source.js';
 import type { Changed, Replayed } from '../../domain/protocol/administer.js';
 import type { Sql } from '../../domain/sql.js';
-import { again, STORED_DECISION, type StoredDecision } from '../recompute.js';
+import { again, STORED_DECISION, type StoredDecision } from '../step/recompute.js';
 import type { PolicySets } from './in-force.js';
 
 /** A local activity has 3 s for all of them. */

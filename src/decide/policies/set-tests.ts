@@ -4,7 +4,7 @@ import { DEFAULT_LIMITS } from '../../domain/limits.js';
 import { iso } from '../../domain/ids.js';
 import type { Intent } from '../../domain/intent.js';
 import type { PolicySource, PolicyTest } from '../../domain/policy-source.js';
-import { loadPolicies } from '../cedar.js';
+import { loadPolicies } from '../cedar/cedar-check.js';
 import { skillName } from '../checks/limits.js';
 import { createPolicyChecker, type Answer } from '../policy-checker.js';
 import { NO_COUNTERS, nothingAsked, type Snapshot } from '../snapshot.js';

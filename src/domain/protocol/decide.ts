@@ -5,7 +5,7 @@ import type { Decision, HoldTerms, Reason, Ruling } from '../decision.js';
 import type { Digest, Iso8601, RunId } from '../ids.js';
 import type { Intent } from '../intent.js';
 import type { Json } from '../json.js';
-import type { Opening } from '../opening.js';
+import type { Opening } from '../input-commitment.js';
 import type { Outcome, Phase } from '../phases.js';
 import type { Profile } from '../profiles.js';
 import type { BudgetRaise } from './raise.js';

@@ -6,7 +6,7 @@ import type { Grant } from '../decision.js';
 import type { Digest, RunId } from '../ids.js';
 import type { Intent } from '../intent.js';
 import type { Json, JsonObject } from '../json.js';
-import type { Opening } from '../opening.js';
+import type { Opening } from '../input-commitment.js';
 import type { Outcome } from '../phases.js';
 
 export type PrepareInput = {

@@ -5,7 +5,7 @@
 import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { searchAttributeTypes } from '../search-attributes.js';
+import { searchAttributeTypes } from '../temporal/search-attributes.js';
 import { StartError } from '../start-error.js';
 import { freePorts } from './free-port.js';
 import { argumentsOf, endProcess } from './process-identity.js';

@@ -1,0 +1,22 @@
+/** Decide and observe together, each by its own hands and its own login. Both are idempotent, so a round may be repeated. */
+import type { DecideActivities } from '../domain/protocol/decide.js';
+import type { ObserveActivities } from '../domain/protocol/observe.js';
+import type { RoundActivities } from '../domain/protocol/control.js';
+
+export function createRoundActivities(
+  decide: Pick<DecideActivities, 'decide.step' | 'decide.finalize'>,
+  observe: Pick<ObserveActivities, 'observe.append'>,
+): RoundActivities {
+  return {
+    'control.round': async ({ step, trace, traceFirst }) => {
+      const appending = observe['observe.append'](trace);
+      const kept = traceFirst ? appending : appending.catch(() => null);
+      const [answer, head] = await Promise.all([decide['decide.step'](step), kept]);
+      return { answer, head };
+    },
+    'control.finish': async ({ trace, end }) => {
+      const head = await observe['observe.append'](trace);
+      return { head, final: await decide['decide.finalize'](end) };
+    },
+  };
+}

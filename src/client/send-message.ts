@@ -1,0 +1,58 @@
+/**
+ * Says something to a run: by an update, and beside the run (workflow `administer`) where Temporal takes no more updates of it.
+ * The message is the same either way, and so is what it is signed for; said twice it counts once.
+ */
+import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { ask } from './administer.js';
+import { RokError } from '../domain/errors.js';
+import type { ActorVerb } from '../domain/protocol/decide.js';
+import { toRokError } from '../platform/temporal/temporal-failure.js';
+import type { Steered } from '../workflows/messages/messages.js';
+
+/** @throws RokError with the refusal's code where it was refused */
+export async function say(
+  client: Client,
+  handle: WorkflowHandle,
+  verb: ActorVerb,
+  message: object,
+  updateId: string,
+): Promise<Steered> {
+  try {
+    return await handle.executeUpdate<Steered, [object]>(verb, { args: [message], updateId });
+  } catch (error) {
+    if (!takesNoMore(error)) throw toRokError(error, handle.workflowId);
+    return sayBeside(client, handle.workflowId, verb, message, updateId);
+  }
+}
+
+/** 2,000 of one execution, unless Temporal is configured otherwise; gRPC: RESOURCE_EXHAUSTED or FAILED_PRECONDITION. */
+export function takesNoMore(error: unknown): boolean {
+  for (let at: unknown = error; at instanceof Error; at = at.cause)
+    if (isGrpcServiceError(at)) {
+      const code: number = at.code;
+      return (code === 8 || code === 9) && /limit on the total number of/i.test(at.details);
+    }
+  return false;
+}
+
+export async function sayBeside(
+  client: Client,
+  workflowId: string,
+  verb: ActorVerb,
+  said: object,
+  updateId: string,
+): Promise<Steered> {
+  const asked = await ask(client, { ask: 'steer', run: workflowId, verb, updateId, said });
+  if (asked.ask !== 'steer') throw new Error('another question was answered');
+  const { answer } = asked;
+  if (!answer.allowed)
+    throw new RokError('actor_refused', answer.reason.text, 'ask somebody who may: the refusal names what is needed');
+  const { actor, holds, resolution, given, quorum } = answer;
+  return {
+    actor,
+    ...(holds === undefined ? {} : { holds }),
+    ...(resolution === undefined ? {} : { resolution }),
+    ...(given === undefined ? {} : { given }),
+    ...(quorum === undefined ? {} : { quorum }),
+  };
+}

@@ -1,0 +1,30 @@
+/**
+ * Cedar's answers asked for ahead, while the database still reads. A check that asks the very same takes the answer, once, and
+ * any other asks Cedar: the cache changes when something is worked out and never what comes out.
+ */
+import type { CedarAnswer, CedarRequest, CedarSet } from './prepared-set.js';
+
+/** One for each step that is under way; what no check came for goes first. */
+const KEPT = 16;
+
+export type WarmedCedar = Pick<CedarSet, 'ask'> & { warm(request: CedarRequest): void };
+
+export function warmedCedar(set: CedarSet): WarmedCedar {
+  const ahead = new Map<string, CedarAnswer>();
+  return {
+    warm(request) {
+      ahead.set(JSON.stringify(request), set.ask(request));
+      for (const oldest of ahead.keys()) {
+        if (ahead.size <= KEPT) break;
+        ahead.delete(oldest);
+      }
+    },
+    ask(request) {
+      if (ahead.size === 0) return set.ask(request);
+      const key = JSON.stringify(request);
+      const known = ahead.get(key);
+      ahead.delete(key);
+      return known ?? set.ask(request);
+    },
+  };
+}

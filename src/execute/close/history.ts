@@ -1,0 +1,17 @@
+/**
+ * Whether the workflow that asks is the run's own. Whoever may start workflows may call an activity of the task queue: what is
+ * written without redeeming a warrant is written for the run's history alone.
+ */
+import { RokError } from '../../domain/errors.js';
+import { uuidOf, type RunId } from '../../domain/ids.js';
+import type { Sql } from '../../domain/sql.js';
+
+/** @throws RokError not_this_history for any other execution, and for none */
+export async function requireHistory(sql: Sql, run: RunId, temporalRunId: string | undefined): Promise<void> {
+  const [row] = await sql.query<{ mine: boolean }>('SELECT decide.is_history($1, $2) AS mine', [
+    uuidOf(run),
+    temporalRunId ?? '',
+  ]);
+  if (row?.mine !== true)
+    throw new RokError('not_this_history', 'another workflow execution is the history of this run');
+}

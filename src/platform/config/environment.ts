@@ -1,0 +1,17 @@
+/**
+ * The environment of a command: the process's own, and below it what a running `rok dev` of this folder says, so that a
+ * second terminal needs no settings. Deliberately never mixes two stacks: whoever names a server names all of them.
+ */
+import { readDevFile } from '../local/dev-file.js';
+
+const NAMES_A_SERVER = /^(ROK_DATABASE_URL|TEMPORAL_(ADDRESS|CONFIG_FILE|PROFILE|NAMESPACE|API_KEY))/;
+
+export async function commandEnvironment(
+  folder: string,
+  own: NodeJS.ProcessEnv = process.env,
+): Promise<NodeJS.ProcessEnv> {
+  const named = Object.entries(own).some(
+    ([name, value]) => NAMES_A_SERVER.test(name) && value !== undefined && value !== '',
+  );
+  return named ? own : { ...(await readDevFile(folder)), ...own };
+}

@@ -1,0 +1,72 @@
+/**
+ * What Temporal answers, told as an error of the one table: gone, closed, refused by the run, or not reached at all.
+ * Deliberately lets everything else through as it is: an unknown error is a bug and should look like one.
+ */
+import {
+  isGrpcServiceError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { ERRORS, RokError, type ErrorCode } from '../../domain/errors.js';
+import { StartError } from '../start-error.js';
+
+/** gRPC: DEADLINE_EXCEEDED, UNAVAILABLE; NOT_FOUND. */
+const AWAY = [4, 14];
+const GONE = 5;
+
+export function toRokError(error: unknown, workflowId: string): unknown {
+  if (error instanceof RokError) return error;
+  if (error instanceof WorkflowUpdateFailedError) return fromFailure(error.cause ?? error);
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
+    return new RokError(
+      'still_open',
+      `\`${workflowId}\` did not answer in time`,
+      'see that a control worker runs, and ask again',
+    );
+  if (error instanceof WorkflowNotFoundError) return gone(error.message, workflowId);
+  if (isGrpcServiceError(error)) {
+    const code: number = error.code;
+    if (code === GONE) return gone(error.details, workflowId);
+    if (AWAY.includes(code))
+      return new RokError(
+        'temporal_unreachable',
+        `Temporal does not answer (${error.details})`,
+        'start it, or set `TEMPORAL_ADDRESS` to where it runs',
+      );
+  }
+  return fromFailure(error);
+}
+
+function gone(said: string, workflowId: string): RokError {
+  return /already completed/i.test(said)
+    ? new RokError('run_closed', `run \`${workflowId}\` has ended`, 'see how with `rok run show`')
+    : new RokError('run_unknown', `no run \`${workflowId}\``, 'list them with `rok run list`');
+}
+
+/** The run's own refusals carry their code as the failure's type. */
+function fromFailure(error: unknown): unknown {
+  if (!(error instanceof ApplicationFailure)) return error;
+  const code = error.type ?? '';
+  if (!(code in ERRORS)) return error;
+  return new RokError(code as ErrorCode, error.message, HINTS[code as ErrorCode]);
+}
+
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  actor_refused: 'ask somebody who may: the refusal names what is needed',
+  run_closed: 'see how it ends with `rok run show`',
+  hold_unknown: 'see what is pending with `rok approval list`',
+};
+
+/** Why a process could not start, for callers who act on codes. */
+export function fromStartError(error: unknown): unknown {
+  if (!(error instanceof StartError)) return error;
+  const code: ErrorCode =
+    error.exitCode !== 9
+      ? 'config_invalid'
+      : error.code.startsWith('postgres')
+        ? 'postgres_unreachable'
+        : 'temporal_unreachable';
+  return new RokError(code, error.message, error.hint);
+}

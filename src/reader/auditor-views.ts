@@ -1,0 +1,21 @@
+/**
+ * A tenant's auditor reads the same statements over other views: those of schema `auditor`, which show its own tenant's rows
+ * and no others. Deliberately no filter here: what a login may see is the database's to say.
+ */
+import type { Row } from '../domain/sql.js';
+import type { OpenDatabase } from '../platform/postgres/database.js';
+
+/** Logins of auditors are named so; see sql/auditor/0701_auditor.sql. */
+export const isAuditorUrl = (url: string): boolean =>
+  decodeURIComponent(new URL(url).username).startsWith('rok_auditor_');
+
+export const throughAuditorViews = (database: OpenDatabase): OpenDatabase => ({
+  ...database,
+  query: <R extends object = Row>(text: string, values?: readonly unknown[]) =>
+    database.query<R>(
+      text
+        .replaceAll(/\b(decide|execute|observe|audit)\.v_/g, 'auditor.$1_v_')
+        .replaceAll('audit.rejudge(', 'auditor.rejudge('),
+      values,
+    ),
+});
