@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { RokClient, type Acting } from '../src/client.js';
-import { issueAssertion } from '../src/cli/session/dev-issuer.js';
+import { signDevAssertion } from '../src/cli/session/dev-issuer.js';
 import { isSettled, type RunView } from '../src/reader/read.js';
 import { playPlot, PLOTS, type People, type Plot } from './day-plots.js';
 import { startDev, type DevProcess } from './dev-process.js';
@@ -41,7 +41,7 @@ export async function day({ seed, runs }: Asked): Promise<Answer> {
 function peopleOf(dev: DevProcess): People {
   const keyFile = dev.env['ROK_ASSERTION_KEY'] ?? '';
   return (name, ...roles): Acting =>
-    async (purpose) => ({ assertion: await issueAssertion(keyFile, { ...purpose, subject: name, roles }) });
+    async (purpose) => ({ assertion: await signDevAssertion(keyFile, { ...purpose, subject: name, roles }) });
 }
 
 type Stage = {

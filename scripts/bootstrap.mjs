@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { build, buildIsCurrent } from './build.mjs';
+import { requireEnterable } from './checkout-folder.mjs';
 import { dependenciesAreCurrent, installDependencies } from './dependencies.mjs';
 import { requireNode } from './node-version.mjs';
 import { say, sayFailure } from './say.mjs';
@@ -14,6 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[/\\]$/, '')
 
 try {
   requireNode(root);
+  requireEnterable(root);
   if (!isReady()) await inTurn(root, makeReady);
 } catch (error) {
   sayFailure(error);

@@ -22,7 +22,7 @@ import { fromStartError, toRokError } from './platform/temporal/temporal-failure
 import { isKnown, sameAsFirst } from './client/repeated-start.js';
 import { sendRaise, type RaiseAct } from './client/raise-budget.js';
 import { say } from './client/send-message.js';
-import type { Answer, Raised, RunResult, Steer, Steered } from './workflows/messages/messages.js';
+import type { Answer, Raised, RunResult, ActorRequest, ActorResponse } from './workflows/messages/messages.js';
 
 export type { Act, Acting, Purpose } from './client/actor-claims.js';
 export { RokError, type ErrorCode } from './domain/errors.js';
@@ -30,7 +30,7 @@ export type { ActorClaim } from './domain/actor.js';
 export type { RunSpec } from './domain/run-spec.js';
 export type { Reader, RunView, StoredReceipt } from './reader/read.js';
 export type { RaiseAct } from './client/raise-budget.js';
-export type { Raised, RunResult, Steered } from './workflows/messages/messages.js';
+export type { Raised, RunResult, ActorResponse } from './workflows/messages/messages.js';
 
 /** Without `hold` and `digest` the answer is for the one hold that is pending now; of several it says which. */
 export type AnswerAct = Act & { readonly hold?: number; readonly digest?: Digest };
@@ -44,14 +44,14 @@ export interface GovernedRunHandle {
   watch(options?: { readonly signal?: AbortSignal; readonly everyMs?: number }): AsyncIterable<RunView>;
   /** Waits for the end, however the run ends. */
   result(): Promise<RunResult>;
-  pause(act: Act): Promise<Steered>;
+  pause(act: Act): Promise<ActorResponse>;
   /** `was`: where a call may or may not have been done, what who looked says of it. */
-  resume(act: Act & { readonly was?: Fate }): Promise<Steered>;
-  cancel(act: Act): Promise<Steered>;
+  resume(act: Act & { readonly was?: Fate }): Promise<ActorResponse>;
+  cancel(act: Act): Promise<ActorResponse>;
   /** Returns when the run has ended. */
-  kill(act: Act): Promise<Steered>;
-  approve(act: AnswerAct): Promise<Steered>;
-  reject(act: AnswerAct): Promise<Steered>;
+  kill(act: Act): Promise<ActorResponse>;
+  approve(act: AnswerAct): Promise<ActorResponse>;
+  reject(act: AnswerAct): Promise<ActorResponse>;
   /** The cap of a budget that the run falls under; a run that waits for a budget goes on in place. */
   raiseBudget(act: RaiseAct): Promise<Raised>;
   /** Asks the run to close; before its deadline that is noted and ignored, but by the assertion of one who may. */
@@ -216,7 +216,7 @@ async function update(
   verb: ActorVerb,
   act: Act,
   about: Held | { readonly was?: Fate },
-): Promise<Steered> {
+): Promise<ActorResponse> {
   const updateId = act.updateId ?? randomUUID();
   const purpose = {
     workflowId: handle.workflowId,
@@ -224,7 +224,7 @@ async function update(
     updateId,
     ...boundTo(about),
   };
-  const message: Steer = {
+  const message: ActorRequest = {
     actor: await claimOf(act.actor, purpose),
     ...(act.reason === undefined ? {} : { reason: act.reason }),
     ...about,

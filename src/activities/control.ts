@@ -1,14 +1,14 @@
 /** Decide and observe together, each by its own hands and its own login. Both are idempotent, so a round may be repeated. */
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { ObserveActivities } from '../domain/protocol/observe.js';
-import type { RoundActivities } from '../domain/protocol/control.js';
+import type { ControlActivities } from '../domain/protocol/control.js';
 
-export function createRoundActivities(
+export function createControlActivities(
   decide: Pick<DecideActivities, 'decide.step' | 'decide.finalize'>,
   observe: Pick<ObserveActivities, 'observe.append'>,
-): RoundActivities {
+): ControlActivities {
   return {
-    'control.round': async ({ step, trace, traceFirst }) => {
+    'control.decideAndAppend': async ({ step, trace, traceFirst }) => {
       const appending = observe['observe.append'](trace);
       const kept = traceFirst ? appending : appending.catch(() => null);
       const [answer, head] = await Promise.all([decide['decide.step'](step), kept]);

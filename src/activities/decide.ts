@@ -96,9 +96,9 @@ export function createDecideActivities({
     },
     'decide.hold': (request) => act('decide.hold', (sql, caller) => hold(sql, caller, request)),
     'decide.resolve': (request) => act('decide.resolve', (sql, caller) => resolve(sql, caller, request)),
-    'decide.access': (request) => act('decide.access', (sql, history) => access(sql, deps, { history }, request)),
+    'decide.act': (request) => act('decide.act', (sql, history) => access(sql, deps, { history }, request)),
     'decide.look': (request) => act('decide.look', (sql, caller) => look(sql, caller, request)),
-    'decide.nudge': (request) => act('decide.nudge', (sql, caller) => nudge(sql, caller, request)),
+    'decide.isDue': (request) => act('decide.isDue', (sql, caller) => nudge(sql, caller, request)),
     'decide.latch': (request) => act('decide.latch', (sql, caller) => latch(sql, deps, caller, request)),
     'decide.finalize': async (request) => {
       const final = await act('decide.finalize', (sql, caller) => finalize(sql, deps, caller, request));

@@ -8,7 +8,7 @@ import type { ExecuteDeps, InFlight } from '../execute/deps.js';
 import { requireHistory } from '../execute/close/history.js';
 import { begin, record } from '../execute/calls/own-step.js';
 import { prepare, tell } from '../execute/content/prepare.js';
-import { executeStep } from '../execute/run-runner.js';
+import { runStep } from '../execute/run-runner.js';
 
 const HEARTBEAT_MS = 1_000;
 
@@ -29,7 +29,7 @@ export function createExecuteActivities(deps: ExecuteActivityDeps): ExecuteActiv
   return {
     'execute.prepare': (input) => told(() => prepare(deps, input)),
     'execute.step': async (input) => {
-      const answer = await beating(current(), (inFlight) => executeStep(deps, input, inFlight));
+      const answer = await beating(current(), (inFlight) => runStep(deps, input, inFlight));
       // Without a digest no warrant was redeemed, so there was no attempt.
       if (answer.resultDigest !== null)
         deps.measure?.attempted({ kind: input.intent.kind, result: answer.result.status });

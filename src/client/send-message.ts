@@ -7,7 +7,7 @@ import { ask } from './administer.js';
 import { RokError } from '../domain/errors.js';
 import type { ActorVerb } from '../domain/protocol/decide.js';
 import { toRokError } from '../platform/temporal/temporal-failure.js';
-import type { Steered } from '../workflows/messages/messages.js';
+import type { ActorResponse } from '../workflows/messages/messages.js';
 
 /** @throws RokError with the refusal's code where it was refused */
 export async function say(
@@ -16,9 +16,9 @@ export async function say(
   verb: ActorVerb,
   message: object,
   updateId: string,
-): Promise<Steered> {
+): Promise<ActorResponse> {
   try {
-    return await handle.executeUpdate<Steered, [object]>(verb, { args: [message], updateId });
+    return await handle.executeUpdate<ActorResponse, [object]>(verb, { args: [message], updateId });
   } catch (error) {
     if (!takesNoMore(error)) throw toRokError(error, handle.workflowId);
     return sayBeside(client, handle.workflowId, verb, message, updateId);
@@ -41,7 +41,7 @@ export async function sayBeside(
   verb: ActorVerb,
   said: object,
   updateId: string,
-): Promise<Steered> {
+): Promise<ActorResponse> {
   const asked = await ask(client, { ask: 'steer', run: workflowId, verb, updateId, said });
   if (asked.ask !== 'steer') throw new Error('another question was answered');
   const { answer } = asked;

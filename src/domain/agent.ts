@@ -22,6 +22,9 @@ export function durationMs(text: string): number {
   return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
 }
 
+/** A limit that nothing keeps must not look like one that is kept. */
+const NO_CHILDREN = 'is not a limit yet: a run starts no other runs';
+
 const agentFile = z.strictObject({
   name: z.string().regex(NAME, 'must be a name of letters, digits, `.`, `_` and `-`'),
   model: z.string().regex(/^[a-z0-9-]+\/.+$/, 'must be provider/model, such as openai/gpt-5-mini'),
@@ -39,8 +42,8 @@ const agentFile = z.strictObject({
       steps: count.optional(),
       modelCalls: count.optional(),
       wallTime: duration.optional(),
-      depth: count.optional(),
-      children: count.optional(),
+      depth: z.never(NO_CHILDREN).optional(),
+      children: z.never(NO_CHILDREN).optional(),
       noProgress: z.int().min(2).max(100).optional(),
       skillCalls: z.record(z.string(), count).optional(),
     })
@@ -86,8 +89,6 @@ export function parseAgent(value: unknown): ParsedAgent {
       tokens: limits.tokens ?? DEFAULT_LIMITS.tokens,
       steps: limits.steps ?? DEFAULT_LIMITS.steps,
       modelCalls: limits.modelCalls ?? DEFAULT_LIMITS.modelCalls,
-      depth: limits.depth ?? DEFAULT_LIMITS.depth,
-      children: limits.children ?? DEFAULT_LIMITS.children,
       noProgress: limits.noProgress ?? DEFAULT_LIMITS.noProgress,
       skillCalls: limits.skillCalls ?? {},
     },

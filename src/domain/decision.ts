@@ -35,7 +35,6 @@ export const REASON_CODES = [
   'overrun',
   'check_failed',
   'context_unknown',
-  'manual_pause',
 ] as const;
 export type ReasonCode = (typeof REASON_CODES)[number];
 

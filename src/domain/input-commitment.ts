@@ -8,7 +8,7 @@ import type { Digest } from './ids.js';
 import type { Json } from './json.js';
 
 /** What the executing power has to find again, before it stores the input and the first call begins. */
-export type Opening = {
+export type InputCommitment = {
   readonly digest: Digest;
   /** 64 hexadecimal characters. */
   readonly nonce: string;
@@ -16,7 +16,7 @@ export type Opening = {
   readonly tokens: number;
 };
 
-export const openingDigest = (nonce: string, agentDigest: Digest, input: string): Digest =>
+export const inputCommitmentDigest = (nonce: string, agentDigest: Digest, input: string): Digest =>
   digest(DIGEST_TAGS.opening, nonce, agentDigest, input);
 
 /** What a model is told of an input. @throws CanonicalJsonError when it has no canonical form */

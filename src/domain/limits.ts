@@ -5,8 +5,6 @@ export type Limits = {
   readonly steps: number;
   readonly modelCalls: number;
   readonly wallTimeMs: number;
-  readonly depth: number;
-  readonly children: number;
   /** Calls in a row with one request and one result that are taken for no progress. */
   readonly noProgress: number;
   /** Calls allowed per skill; a skill that is not named has no limit of its own. */
@@ -19,8 +17,6 @@ export const DEFAULT_LIMITS: Limits = {
   steps: 100,
   modelCalls: 100,
   wallTimeMs: 3_600_000,
-  depth: 3,
-  children: 10,
   noProgress: 5,
   skillCalls: {},
 };
@@ -43,8 +39,6 @@ export function tighten(granted: Limits, asked: Partial<Limits>): Limits {
     steps: least('steps'),
     modelCalls: least('modelCalls'),
     wallTimeMs: least('wallTimeMs'),
-    depth: least('depth'),
-    children: least('children'),
     noProgress: least('noProgress'),
     skillCalls,
   };

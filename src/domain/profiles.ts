@@ -5,8 +5,6 @@ export type Profile = (typeof PROFILES)[number];
 export type ProfileRules = {
   /** Whether a deny or a pause stops the step, or is only recorded as a notice. */
   readonly enforce: boolean;
-  /** Whether a failing check or a missing price denies. */
-  readonly failClosed: boolean;
   /**
    * What is asked again of an action that was decided before: all checks, or halt, limits, Cedar and budgets. The first time
    * it is always all of them.
@@ -27,7 +25,6 @@ export type ProfileRules = {
 export const PROFILE_RULES = {
   STRICT: {
     enforce: true,
-    failClosed: true,
     recheckAll: true,
     requirePolicySet: true,
     requireAssertion: true,
@@ -37,7 +34,6 @@ export const PROFILE_RULES = {
   },
   STANDARD: {
     enforce: true,
-    failClosed: true,
     recheckAll: false,
     requirePolicySet: true,
     requireAssertion: false,
@@ -47,7 +43,6 @@ export const PROFILE_RULES = {
   },
   OBSERVE_ONLY: {
     enforce: false,
-    failClosed: false,
     recheckAll: true,
     requirePolicySet: false,
     requireAssertion: false,

@@ -53,8 +53,8 @@ const limits = z.strictObject({
   steps: count('limits.steps').optional(),
   modelCalls: count('limits.modelCalls').optional(),
   wallTimeMs: count('limits.wallTimeMs').optional(),
-  depth: count('limits.depth').optional(),
-  children: count('limits.children').optional(),
+  depth: z.never('limits.depth is not a limit yet: a run starts no other runs').optional(),
+  children: z.never('limits.children is not a limit yet: a run starts no other runs').optional(),
   noProgress: z
     .int({ error: 'limits.noProgress must be a whole number' })
     .min(2, 'limits.noProgress must be at least 2')

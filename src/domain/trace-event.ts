@@ -13,6 +13,7 @@ export const TRACE_KINDS = {
   'hold.warned': 'the hold ends in 5 minutes, or less; authority, until',
   'hold.resolved': 'the hold ended; how',
   'approval.given': 'an actor approved or rejected',
+  'actor.acted': 'an actor did something else to the run: the verb says what',
   'budget.raised': 'an actor raised the cap of a budget; which, from what to what',
   'message.refused': 'an actor asked for something it may not do',
   'phase.changed': 'the lifecycle moved',

@@ -11,7 +11,7 @@ import type { ExecuteDeps, InFlight } from './deps.js';
 import { modelStep } from './calls/model-step.js';
 import { skillStep } from './calls/skill-step.js';
 
-export async function executeStep(deps: ExecuteDeps, step: ExecuteStep, inFlight: InFlight): Promise<StepResult> {
+export async function runStep(deps: ExecuteDeps, step: ExecuteStep, inFlight: InFlight): Promise<StepResult> {
   try {
     const agent = agentOf(deps, step.agent, step.agentDigest);
     if (step.intent.kind === 'model.call') return await modelStep(deps, step, agent, inFlight);

@@ -2,7 +2,7 @@
 import type { WorkerOptions } from '@temporalio/worker';
 import { createDecideActivities } from '../activities/decide.js';
 import { createObserveActivities } from '../activities/observe.js';
-import { createRoundActivities } from '../activities/control.js';
+import { createControlActivities } from '../activities/control.js';
 import { CONTROL_QUEUES } from '../domain/executions.js';
 import { connectTemporal } from '../platform/temporal/temporal.js';
 import { connectTemporalNative } from '../platform/temporal/temporal-worker.js';
@@ -40,7 +40,7 @@ export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
       activities: {
         ...decideHands,
         ...observeHands,
-        ...createRoundActivities(decideHands, observeHands),
+        ...createControlActivities(decideHands, observeHands),
       },
       shutdownGraceTime: DRAIN_MS,
     },

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { createExecuteActivities } from '../activities/execute.js';
 import { openRedeems } from '../execute/calls/redeems.js';
-import { storePreludes } from '../execute/content/first-context.js';
+import { storePromptOverheads } from '../execute/content/first-context.js';
 import { builtInProviders, builtInSkills, createRegistry } from '../execute/registry.js';
 import { agentsFolder, loadAgents } from '../platform/config/files.js';
 import { connectTemporalNative } from '../platform/temporal/temporal-worker.js';
@@ -27,7 +27,7 @@ export async function startExecute(setup: WorkerSetup): Promise<RunningWorker> {
       ...(extensions?.providers ?? []),
     ],
   });
-  await storePreludes(database, registry, agents.values());
+  await storePromptOverheads(database, registry, agents.values());
   return runWorker(
     'execute',
     {

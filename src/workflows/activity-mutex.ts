@@ -7,14 +7,14 @@
  *
  * Kept to few promises: the SDK notes the stack of every promise that a workflow makes.
  */
-export class Turn {
+export class ActivityMutex {
   #busy = false;
   #steps: readonly (() => void)[] = [];
   #messages: readonly (() => void)[] = [];
   #lastWasMessage = false;
 
   /** Runs a step's `work` when it is its turn; of steps, in the order in which they asked. */
-  take<T>(work: () => Promise<T>): Promise<T> {
+  runExclusive<T>(work: () => Promise<T>): Promise<T> {
     if (!this.#busy) return this.#run(work);
     return new Promise<void>((resolve) => {
       this.#steps = [...this.#steps, resolve];
@@ -22,7 +22,7 @@ export class Turn {
   }
 
   /** The same for what a message asks. */
-  takeForMessage<T>(work: () => Promise<T>): Promise<T> {
+  runExclusiveForMessage<T>(work: () => Promise<T>): Promise<T> {
     if (!this.#busy) return this.#run(work, true);
     return new Promise<void>((resolve) => {
       this.#messages = [...this.#messages, resolve];

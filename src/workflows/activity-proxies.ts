@@ -8,7 +8,7 @@ import type { AuditActivities } from '../domain/protocol/audit.js';
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { ExecuteActivities } from '../domain/protocol/execute.js';
 import type { ObserveActivities } from '../domain/protocol/observe.js';
-import type { RoundActivities } from '../domain/protocol/control.js';
+import type { ControlActivities } from '../domain/protocol/control.js';
 
 const TASK_QUEUES = { execute: 'rok-execute', audit: 'rok-audit' } as const;
 
@@ -21,14 +21,14 @@ const LOCAL: LocalActivityOptions = {
 
 export const decide = proxyLocalActivities<DecideActivities>(LOCAL);
 export const administering = proxyLocalActivities<AdministerActivities>(LOCAL);
-export const control = proxyLocalActivities<RoundActivities>(LOCAL);
+export const control = proxyLocalActivities<ControlActivities>(LOCAL);
 export const observe = proxyLocalActivities<ObserveActivities>(LOCAL);
 
 /** The same within a time budget; what does not answer in it is given up. */
 export const decideWithin = (ms: number): DecideActivities =>
   proxyLocalActivities<DecideActivities>({ ...LOCAL, scheduleToCloseTimeout: ms });
-export const controlWithin = (ms: number): RoundActivities =>
-  proxyLocalActivities<RoundActivities>({ ...LOCAL, scheduleToCloseTimeout: ms });
+export const controlWithin = (ms: number): ControlActivities =>
+  proxyLocalActivities<ControlActivities>({ ...LOCAL, scheduleToCloseTimeout: ms });
 export const observeWithin = (ms: number): ObserveActivities =>
   proxyLocalActivities<ObserveActivities>({ ...LOCAL, scheduleToCloseTimeout: ms });
 

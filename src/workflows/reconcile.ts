@@ -16,8 +16,8 @@ const audit = proxyActivities<AuditActivities>({
 export async function reconcile(): Promise<ReconcileAnswer> {
   const nothing = { judged: 0, complete: 0, incomplete: 0, stale: 0, signed: 0 };
   const swept = await part('sweep', () => audit['audit.sweep']({}), nothing);
-  const nudged = await part('nudge', () => audit['audit.nudge']({}), { nudged: 0, closed: 0 });
-  const { strays } = await part('strays', () => audit['audit.strays']({}), { strays: 0 });
+  const nudged = await part('nudge', () => audit['audit.signalOverdue']({}), { nudged: 0, closed: 0 });
+  const { strays } = await part('strays', () => audit['audit.findUnclaimed']({}), { strays: 0 });
   await part('reverify', () => audit['audit.reverify']({}), { checked: 0, broken: 0 });
   return { ...swept, ...nudged, strays };
 }

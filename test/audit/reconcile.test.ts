@@ -6,7 +6,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { exportJWK, generateKeyPair } from 'jose';
 import { createAuditActivities } from '../../src/activities/audit.js';
 import { temporalViewOf } from '../../src/activities/temporal-view.js';
-import { nudgeStep, straySpans } from '../../src/audit/reconcile/overdue-plan.js';
+import { overdueStep, unclaimedSpans } from '../../src/audit/reconcile/overdue-plan.js';
 import { createSigner } from '../../src/audit/receipts/signer.js';
 import { CONTROL_QUEUES, GOVERNED_RUN, WITHOUT_RUN } from '../../src/domain/executions.js';
 import type { AuditActivities, ReconcileAnswer } from '../../src/domain/protocol/audit.js';
@@ -69,11 +69,11 @@ async function overdueRun(temporalRunId: string, workflowId: string): Promise<st
 
 describe('what to do about an overdue run', () => {
   it('is a total function of what Temporal says', () => {
-    expect(nudgeStep('RUNNING')).toEqual({ do: 'signal' });
-    expect(nudgeStep('CONTINUED_AS_NEW')).toEqual({ do: 'look at the latest' });
-    expect(nudgeStep('UNKNOWN')).toEqual({ do: 'nothing' });
+    expect(overdueStep('RUNNING')).toEqual({ do: 'signal' });
+    expect(overdueStep('CONTINUED_AS_NEW')).toEqual({ do: 'look at the latest' });
+    expect(overdueStep('UNKNOWN')).toEqual({ do: 'nothing' });
     for (const status of ['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT', 'NOT_FOUND'] as const)
-      expect(nudgeStep(status)).toEqual({ do: 'record as orphan' });
+      expect(overdueStep(status)).toEqual({ do: 'record as orphan' });
   });
 
   it('asks one that lives to finalize, and records those that are closed or gone, once', async () => {
@@ -84,7 +84,7 @@ describe('what to do about an overdue run', () => {
     const closed = await overdueRun(killed.firstExecutionRunId, killed.workflowId);
     const gone = await overdueRun(newRun(), `rok/acme/${newRun()}`);
 
-    expect(await audit['audit.nudge']({})).toEqual({ nudged: 1, closed: 2 });
+    expect(await audit['audit.signalOverdue']({})).toEqual({ nudged: 1, closed: 2 });
     const { events } = await alive.fetchHistory();
     const signals = (events ?? []).flatMap((event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? []);
     expect(signals).toEqual(['finalize_run']);
@@ -97,7 +97,7 @@ describe('what to do about an overdue run', () => {
         [gone, 'NOT_FOUND'],
       ]),
     );
-    expect(await audit['audit.nudge']({})).toEqual({ nudged: 1, closed: 0 });
+    expect(await audit['audit.signalOverdue']({})).toEqual({ nudged: 1, closed: 0 });
     await alive.terminate('by the test');
   });
 });
@@ -105,13 +105,13 @@ describe('what to do about an overdue run', () => {
 describe('strays', () => {
   it('are searched in spans, oldest first, from where the last search ended less what visibility may lag', () => {
     const now = new Date('2026-01-02T00:00:00Z');
-    const first = straySpans(now, null, 120_000);
+    const first = unclaimedSpans(now, null, 120_000);
     expect([first.length, first[0]?.after.toISOString(), first.at(-1)?.until.toISOString()]).toEqual([
       24,
       '2025-12-31T23:58:00.000Z',
       '2026-01-01T23:58:00.000Z',
     ]);
-    expect(straySpans(now, new Date('2026-01-01T23:58:00Z'), 120_000)).toEqual([
+    expect(unclaimedSpans(now, new Date('2026-01-01T23:58:00Z'), 120_000)).toEqual([
       { after: new Date('2026-01-01T23:53:00Z'), until: new Date('2026-01-01T23:58:00Z') },
     ]);
   });
@@ -133,9 +133,9 @@ describe('strays', () => {
         .map((one) => one.temporal_run_id)
         .filter((id) => [stray, late, refused].some((one) => one.firstExecutionRunId === id));
     // Visibility is eventually consistent, in the dev server too.
-    while ((await ids()).length < 2) await audit['audit.strays']({});
+    while ((await ids()).length < 2) await audit['audit.findUnclaimed']({});
     expect((await ids()).sort()).toEqual([stray.firstExecutionRunId, late.firstExecutionRunId].sort());
-    expect(await audit['audit.strays']({})).toEqual({ strays: 0 });
+    expect(await audit['audit.findUnclaimed']({})).toEqual({ strays: 0 });
 
     await overdueRun(late.firstExecutionRunId, late.workflowId);
     await audit['audit.sweep']({});
@@ -191,10 +191,10 @@ describe('executions on the queue of the control worker', () => {
           [all.map((one) => one?.workflowId)],
         )
       ).map((one) => one.workflow_id);
-    while ((await entered()).length < 3) await audit['audit.strays']({});
+    while ((await entered()).length < 3) await audit['audit.findUnclaimed']({});
     while ((await client.workflow.count(`TaskQueue = '${CONTROL_QUEUES[0]}'`)).count < all.length)
-      await audit['audit.strays']({});
-    await audit['audit.strays']({});
+      await audit['audit.findUnclaimed']({});
+    await audit['audit.findUnclaimed']({});
     expect((await entered()).sort()).toEqual([own, governed, last].map((one) => one?.workflowId).sort());
     for (const one of all) await one?.terminate('by the test');
   });

@@ -170,7 +170,7 @@ describe('a run on the command line', () => {
     ).toEqual([
       ['finalize_run', 'message.refused', '', 'finalize'],
       ['act', 'message.refused', 'carol', 'finalize'],
-      ['act', 'approval.given', 'carol', 'finalize'],
+      ['act', 'actor.acted', 'carol', 'finalize'],
     ]);
     const acts = await rig.stack.admin.query(
       `SELECT actor, allowed FROM decide.acts WHERE run_id = $1 AND verb = 'finalize' ORDER BY at`,

@@ -5,7 +5,7 @@ import { openHold } from '../../src/decide/lifecycle/holds.js';
 import { look } from '../../src/decide/actors/acts-beside-run.js';
 import { access } from '../../src/decide/actors/act.js';
 import { iso, uuidOf, type Digest } from '../../src/domain/ids.js';
-import type { AccessAnswer } from '../../src/domain/protocol/decide.js';
+import type { ActAnswer } from '../../src/domain/protocol/decide.js';
 import { proofSize } from '../proof-size.js';
 import { BOB, createRaiseRig, of, ruleOf, type Opened, type RaiseRig } from './raise-rig.js';
 import { modelCall } from './step-rig.js';
@@ -41,7 +41,7 @@ const answer = (
   { run, caller }: Opened,
   verb: 'approve' | 'reject' | 'resume',
   verified: () => Promise<unknown>,
-): Promise<AccessAnswer> => {
+): Promise<ActAnswer> => {
   const claim = { local: 'bob', roles: ['approver:finance', 'operator'] };
   const slow: typeof rig.deps = {
     ...rig.deps,

@@ -11,7 +11,7 @@ import { access } from '../../src/decide/actors/act.js';
 import type { ActorClaim } from '../../src/domain/actor.js';
 import { iso, uuidOf, type Digest } from '../../src/domain/ids.js';
 import { foldedName, parseIssuers } from '../../src/domain/person.js';
-import type { AccessAnswer } from '../../src/domain/protocol/decide.js';
+import type { ActAnswer } from '../../src/domain/protocol/decide.js';
 import { temporaryFolder } from '../stack/servers.js';
 import { createAssertions, type Assertions } from '../workflows/signing.js';
 import { createRaiseRig, ruleOf, type Opened, type RaiseRig } from './raise-rig.js';
@@ -62,7 +62,7 @@ async function answer(
   by: By,
   verb: 'approve' | 'reject' | 'pause' = 'approve',
   roles: readonly string[] = FINANCE,
-): Promise<AccessAnswer> {
+): Promise<ActAnswer> {
   const updateId = randomUUID();
   const signed = { workflow: caller.workflowId, verb, roles, update: updateId, action: ACTION };
   const claim =

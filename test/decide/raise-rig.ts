@@ -6,7 +6,7 @@ import type { DecideDeps } from '../../src/decide/deps.js';
 import { access } from '../../src/decide/actors/act.js';
 import type { ActorClaim } from '../../src/domain/actor.js';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
-import type { AccessAnswer, StepAnswer } from '../../src/domain/protocol/decide.js';
+import type { ActAnswer, StepAnswer } from '../../src/domain/protocol/decide.js';
 import type { BudgetRaise } from '../../src/domain/protocol/raise.js';
 import type { Row } from '../../src/domain/sql.js';
 import { createStepRig, modelCall, type StepRig } from './step-rig.js';
@@ -22,7 +22,7 @@ export type RaiseRig = StepRig & {
   heldRun(): Promise<Opened>;
   /** Step 1 again. */
   ask(opened: Opened, attempt: number): Promise<StepAnswer>;
-  raise(opened: Opened, asked: BudgetRaise, by?: By): Promise<AccessAnswer>;
+  raise(opened: Opened, asked: BudgetRaise, by?: By): Promise<ActAnswer>;
   capOf(subject: string): Promise<bigint | undefined>;
   raisesOf(opened: Opened): Promise<readonly Row[]>;
   holdsOf(opened: Opened): Promise<readonly Row[]>;
@@ -87,4 +87,4 @@ export const of = (opened: Opened, over: Partial<BudgetRaise> = {}): BudgetRaise
   reason: 'worth it',
   ...over,
 });
-export const ruleOf = (answer: AccessAnswer): string => (answer.allowed ? 'allowed' : answer.reason.rule);
+export const ruleOf = (answer: ActAnswer): string => (answer.allowed ? 'allowed' : answer.reason.rule);

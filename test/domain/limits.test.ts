@@ -11,8 +11,6 @@ const limits: fc.Arbitrary<Limits> = fc.record({
   steps: count,
   modelCalls: count,
   wallTimeMs: count,
-  depth: count,
-  children: count,
   noProgress: count,
   skillCalls: fc.dictionary(skill, count),
 });
@@ -33,7 +31,7 @@ describe('tighten', () => {
     fc.assert(
       fc.property(limits, asked, (granted, wish) => {
         const got = tighten(granted, wish);
-        for (const key of ['usdMicros', 'tokens', 'steps', 'modelCalls', 'wallTimeMs', 'depth', 'children'] as const)
+        for (const key of ['usdMicros', 'tokens', 'steps', 'modelCalls', 'wallTimeMs'] as const)
           expect(BigInt(got[key])).toBe(least(granted, wish, key));
         const skills = new Set([...Object.keys(granted.skillCalls), ...Object.keys(wish.skillCalls ?? {})]);
         expect(new Set(Object.keys(got.skillCalls))).toEqual(skills);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { uuidOf, type RunId } from '../../src/domain/ids.js';
-import { openingDigest } from '../../src/domain/input-commitment.js';
+import { inputCommitmentDigest } from '../../src/domain/input-commitment.js';
 import type { FirstInput } from '../../src/domain/protocol/execute.js';
 import { loadConversation } from '../../src/execute/content/context-chain.js';
-import { storeOpening, storePreludes } from '../../src/execute/content/first-context.js';
+import { storeFirstContext, storePromptOverheads } from '../../src/execute/content/first-context.js';
 import { tokenUpperBound } from '../../src/domain/tokens.js';
 import { createRig, refundDesk, type Rig } from './rig.js';
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const firstOf = (changes: Partial<FirstInput> = {}): FirstInput => ({
-  digest: openingDigest(nonce, agent.digest, 'go'),
+  digest: inputCommitmentDigest(nonce, agent.digest, 'go'),
   nonce,
   tokens: 100_000,
   input: 'go',
@@ -32,7 +32,7 @@ const stored = (run: RunId) =>
 it('is stored once under the digest that was committed to, and is loaded as tools, instructions and input', async () => {
   const run = await rig.openRun();
   const first = firstOf();
-  for (let again = 0; again < 2; again += 1) await storeOpening(rig.deps(), run, agent, first);
+  for (let again = 0; again < 2; again += 1) await storeFirstContext(rig.deps(), run, agent, first);
   expect(await stored(run)).toMatchObject([{ digest: first.digest, opening: true }]);
   const { entries } = await loadConversation(rig.execute, run, { base: first.digest, added: [] });
   expect(entries.map(({ role }) => role)).toEqual(['tools', 'system', 'user']);
@@ -41,8 +41,8 @@ it('is stored once under the digest that was committed to, and is loaded as tool
 
 it('names an input that is JSON by its canonical form', async () => {
   const run = await rig.openRun();
-  const digest = openingDigest(nonce, agent.digest, '{"a":1,"b":2}');
-  await storeOpening(rig.deps(), run, agent, firstOf({ digest, input: { b: 2, a: 1 } }));
+  const digest = inputCommitmentDigest(nonce, agent.digest, '{"a":1,"b":2}');
+  await storeFirstContext(rig.deps(), run, agent, firstOf({ digest, input: { b: 2, a: 1 } }));
   const { entries } = await loadConversation(rig.execute, run, { base: digest, added: [] });
   expect(entries[2]?.text).toBe('{"a":1,"b":2}');
 });
@@ -50,10 +50,10 @@ it('names an input that is JSON by its canonical form', async () => {
 it.each([
   ['another input', { input: 'go on' }],
   ['another nonce', { nonce: 'cd'.repeat(32) }],
-  ['the commitment to another input', { digest: openingDigest(nonce, agent.digest, 'go on') }],
+  ['the commitment to another input', { digest: inputCommitmentDigest(nonce, agent.digest, 'go on') }],
 ])('given %s than was committed to, stores nothing', async (_, changes) => {
   const run = await rig.openRun();
-  await expect(storeOpening(rig.deps(), run, agent, firstOf(changes))).rejects.toMatchObject({
+  await expect(storeFirstContext(rig.deps(), run, agent, firstOf(changes))).rejects.toMatchObject({
     code: 'content_changed',
   });
   expect(await stored(run)).toEqual([]);
@@ -62,16 +62,16 @@ it.each([
 it('given an agent of another configuration, stores nothing', async () => {
   const run = await rig.openRun();
   const other = refundDesk({ instructions: 'other' });
-  await expect(storeOpening(rig.deps(), run, other, firstOf())).rejects.toMatchObject({ code: 'content_changed' });
+  await expect(storeFirstContext(rig.deps(), run, other, firstOf())).rejects.toMatchObject({ code: 'content_changed' });
   expect(await stored(run)).toEqual([]);
 });
 
 it('given fewer tokens than it comes to, stores nothing: the warrant was bounded by them', async () => {
   const [enough, few] = [await rig.openRun(), await rig.openRun()];
-  await storeOpening(rig.deps(), enough, agent, firstOf());
+  await storeFirstContext(rig.deps(), enough, agent, firstOf());
   const tokens = Number((await stored(enough))[0]?.token_count);
-  await storeOpening(rig.deps(), enough, agent, firstOf({ tokens }));
-  await expect(storeOpening(rig.deps(), few, agent, firstOf({ tokens: tokens - 1 }))).rejects.toMatchObject({
+  await storeFirstContext(rig.deps(), enough, agent, firstOf({ tokens }));
+  await expect(storeFirstContext(rig.deps(), few, agent, firstOf({ tokens: tokens - 1 }))).rejects.toMatchObject({
     code: 'agent_unknown',
   });
   expect(await stored(few)).toEqual([]);
@@ -81,8 +81,8 @@ it('counts what each agent brings, input apart, and leaves out an agent whose sk
   const run = await rig.openRun();
   const lacking = refundDesk({ name: 'lacking', skills: ['none.such'] });
   const { registry } = rig.deps();
-  for (let again = 0; again < 2; again += 1) await storePreludes(rig.execute, registry, [agent, lacking]);
-  await storeOpening(rig.deps(), run, agent, firstOf());
+  for (let again = 0; again < 2; again += 1) await storePromptOverheads(rig.execute, registry, [agent, lacking]);
+  await storeFirstContext(rig.deps(), run, agent, firstOf());
   const tokens = Number((await stored(run))[0]?.token_count);
   expect(await rig.stack.admin.query('SELECT agent_digest, token_count FROM execute.v_preludes')).toEqual([
     { agent_digest: agent.digest, token_count: tokens - tokenUpperBound('go'.length) },

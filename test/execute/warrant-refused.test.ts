@@ -3,7 +3,7 @@ import { uuidOf, type Digest } from '../../src/domain/ids.js';
 import type { Intent } from '../../src/domain/intent.js';
 import type { ExecuteStep } from '../../src/domain/protocol/execute.js';
 import { redeemed, type Redeemed } from '../../src/execute/redeemed.js';
-import { executeStep } from '../../src/execute/run-runner.js';
+import { runStep } from '../../src/execute/run-runner.js';
 import { probeDeps, probeRun, seen, type ProbeRun } from './probe.js';
 import { createRig, inFlight, type Rig } from './rig.js';
 
@@ -71,7 +71,7 @@ describe('without a warrant for exactly this', () => {
   );
 
   it.each(refusals)('nothing is called: %s', async (_, refusal, given) => {
-    const answer = await executeStep(probeDeps(rig), await given(), inFlight());
+    const answer = await runStep(probeDeps(rig), await given(), inFlight());
     expect(answer).toEqual(refusedFor('warrant_refused'));
     expect([seen.calls, await on.rows('results')]).toEqual([[], []]);
     expect(rig.logged).toEqual([{ run: on.run, step: 1, attempt: 1, refusal }]);
@@ -99,9 +99,7 @@ describe('without a warrant for exactly this', () => {
     ],
   ])('nothing is redeemed where the step cannot be done: %s', async (_, change, code) => {
     await rig.allow(on.run, on.skillIntent());
-    expect(await executeStep(probeDeps(rig), change(on.stepOf(on.skillIntent())), inFlight())).toEqual(
-      refusedFor(code),
-    );
+    expect(await runStep(probeDeps(rig), change(on.stepOf(on.skillIntent())), inFlight())).toEqual(refusedFor(code));
     expect([seen.calls, await on.rows('attempts')]).toEqual([[], []]);
   });
 
@@ -109,9 +107,7 @@ describe('without a warrant for exactly this', () => {
     await rig.allow(on.run, on.skillIntent());
     const flight = inFlight();
     flight.stop();
-    expect(await executeStep(probeDeps(rig), on.stepOf(on.skillIntent()), flight)).toEqual(
-      refusedFor('warrant_refused'),
-    );
+    expect(await runStep(probeDeps(rig), on.stepOf(on.skillIntent()), flight)).toEqual(refusedFor('warrant_refused'));
     expect([seen.calls, await on.rows('attempts')]).toEqual([[], []]);
   });
 
@@ -137,7 +133,7 @@ describe('without a warrant for exactly this', () => {
 
   it('the login has no other way to begin or to rewrite an attempt', async () => {
     await rig.allow(on.run, on.skillIntent());
-    await executeStep(probeDeps(rig), on.stepOf(on.skillIntent()), inFlight());
+    await runStep(probeDeps(rig), on.stepOf(on.skillIntent()), inFlight());
     const denied = { code: '42501' };
     const insert = `INSERT INTO execute.attempts (run_id, step, attempt, action_digest, nonce) VALUES ($1, 2, 1, 'x', gen_random_uuid())`;
     await expect(rig.execute.query(insert, [uuidOf(on.run)])).rejects.toMatchObject(denied);

@@ -4,7 +4,7 @@ import { uuidOf, type Digest } from '../../src/domain/ids.js';
 import { actionDigest } from '../../src/domain/intent.js';
 import type { CrashPoint, ExecuteDeps } from '../../src/execute/deps.js';
 import { openRedeems } from '../../src/execute/calls/redeems.js';
-import { executeStep } from '../../src/execute/run-runner.js';
+import { runStep } from '../../src/execute/run-runner.js';
 import { openDatabase } from '../../src/platform/postgres/database.js';
 import { probeDeps, probeRun, seen, type ProbeRun } from './probe.js';
 import { createRig, inFlight, type Rig } from './rig.js';
@@ -23,7 +23,7 @@ beforeEach(async () => {
 describe('a call under its warrant', () => {
   it('runs a skill once, stores its output and one result row', async () => {
     await rig.allow(on.run, on.skillIntent());
-    const { result, resultDigest, model } = await executeStep(probeDeps(rig), on.stepOf(on.skillIntent()), inFlight());
+    const { result, resultDigest, model } = await runStep(probeDeps(rig), on.stepOf(on.skillIntent()), inFlight());
     expect(seen.calls).toEqual(['skill 7 /1/1']);
     expect(model).toBeUndefined();
     const [row] = await on.rows('results');
@@ -37,7 +37,7 @@ describe('a call under its warrant', () => {
   it('asks a model within the grant, and checks each skill call of its answer', async () => {
     await rig.allow(on.run, on.modelIntent());
     const step = on.stepOf(on.modelIntent());
-    const { result, model } = await executeStep(probeDeps(rig), step, inFlight());
+    const { result, model } = await runStep(probeDeps(rig), step, inFlight());
     expect(seen.calls).toEqual(['model one 100']);
     expect(result).toMatchObject({ status: 'succeeded', usage: { inputTokens: 3, outputTokens: 2 } });
     expect(model?.entry).toEqual({ role: 'assistant', content: (result as { contentDigest: Digest }).contentDigest });
@@ -66,7 +66,7 @@ describe('a call under its warrant', () => {
       const step = on.stepOf(on.modelIntent());
       const { outputTokens: _told, ...grant } = step.grant;
       const forged = { ...step, grant: says === undefined ? grant : { ...grant, outputTokens: says } };
-      await executeStep(probeDeps(rig), forged, inFlight());
+      await runStep(probeDeps(rig), forged, inFlight());
       expect(seen.calls).toEqual(['model one 100']);
     },
   );
@@ -82,7 +82,7 @@ describe('a call under its warrant', () => {
   ])('writes how a call ended that did not succeed: %s', async (_, behaviour, expected) => {
     seen.behave = behaviour;
     await rig.allow(on.run, on.skillIntent());
-    const answer = await executeStep(probeDeps(rig), on.stepOf(on.skillIntent()), inFlight());
+    const answer = await runStep(probeDeps(rig), on.stepOf(on.skillIntent()), inFlight());
     expect(answer.result).toEqual(expected);
     expect(await on.rows('results')).toMatchObject([{ ...expected, digest: answer.resultDigest }]);
     expect(JSON.stringify(rig.logged)).not.toContain('secret');
@@ -95,7 +95,7 @@ describe('a call under its warrant', () => {
       flight.stop();
       return new Promise(() => undefined);
     };
-    const { result } = await executeStep(probeDeps(rig), on.stepOf(on.skillIntent()), flight);
+    const { result } = await runStep(probeDeps(rig), on.stepOf(on.skillIntent()), flight);
     expect(result).toEqual({ status: 'unknown', cause: 'aborted' });
   });
 
@@ -103,7 +103,7 @@ describe('a call under its warrant', () => {
     await rig.allow(on.run, on.skillIntent());
     const decide = await openDatabase(rig.stack.urls.decide, { login: 'decide', applicationName: 'tests', max: 1 });
     seen.behave = () => decide.query('SELECT execute.fence($1, 1, 1)', [uuidOf(on.run)]);
-    const answer = await executeStep(probeDeps(rig), on.stepOf(on.skillIntent()), inFlight());
+    const answer = await runStep(probeDeps(rig), on.stepOf(on.skillIntent()), inFlight());
     const fencedAgain = await decide.query('SELECT execute.fence($1, 1, 1) AS status', [uuidOf(on.run)]);
     await decide.close();
     expect(answer.result).toEqual({ status: 'unknown', cause: 'fenced' });
@@ -118,7 +118,7 @@ describe('crash points', () => {
   it('are passed in order', async () => {
     const points: CrashPoint[] = [];
     await rig.allow(on.run, on.skillIntent());
-    await executeStep(
+    await runStep(
       probeDeps(rig, (point) => points.push(point)),
       on.stepOf(on.skillIntent()),
       inFlight(),
@@ -149,7 +149,7 @@ describe('connections that break', () => {
         throw Object.assign(new Error('Connection terminated unexpectedly'), {});
       },
     };
-    const { result } = await executeStep(
+    const { result } = await runStep(
       { ...deps, database, redeem: openRedeems(database) },
       on.stepOf(on.skillIntent()),
       inFlight(),
@@ -171,7 +171,7 @@ describe('connections that break', () => {
         throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
       },
     };
-    const { result, resultDigest } = await executeStep({ ...deps, database }, on.stepOf(on.skillIntent()), inFlight());
+    const { result, resultDigest } = await runStep({ ...deps, database }, on.stepOf(on.skillIntent()), inFlight());
     expect([lost, result.status]).toEqual([1, 'succeeded']);
     expect(await on.rows('results')).toMatchObject([{ digest: resultDigest }]);
   });

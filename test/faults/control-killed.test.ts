@@ -5,7 +5,7 @@ import {
   resumeUpdate,
   statusQuery,
   type RunResult,
-  type Steered,
+  type ActorResponse,
 } from '../../src/workflows/messages/messages.js';
 import { CONVERSATION } from './deployment.js';
 import { actsOf, decisionsOf, ledgerOf, requestsByAttempt, verdictOf, warrantsOf } from './evidence.js';
@@ -17,7 +17,7 @@ const operator = { actor: { local: 'op', roles: ['operator'] } };
 describe('the control worker dies between the commit of a decision and the completion of its workflow task', () => {
   let rig: FaultRig;
   let result: RunResult;
-  let steered: readonly Steered[];
+  let steered: readonly ActorResponse[];
 
   beforeAll(async () => {
     rig = await createFaultRig(CONVERSATION);

@@ -2,9 +2,19 @@
  * `scripts/bootstrap.mjs` and its parts, on small planted repositories with the real compiler and the real Temporal CLI.
  */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { build, buildIsCurrent } from '../../scripts/build.mjs';
+import { requireEnterable } from '../../scripts/checkout-folder.mjs';
 import { dependenciesAreCurrent } from '../../scripts/dependencies.mjs';
 import { requireNode } from '../../scripts/node-version.mjs';
 import { findTemporalCli } from '../../scripts/temporal-cli.mjs';
@@ -53,6 +63,27 @@ describe('bootstrap', () => {
     expect(stderr).toContain(`ROK_TEMPORAL_CLI is \`${process.execPath}\``);
     expect(stderr).toContain('rok: what to do: set ROK_TEMPORAL_CLI to a Temporal CLI, or unset it');
   });
+});
+
+describe('the folder of the checkout', () => {
+  (process.getuid?.() === 0 ? it : it.skip)(
+    'that user postgres cannot enter is named before anything is installed, and what to do',
+    () => {
+      const closed = plant();
+      chmodSync(closed.folder, 0o700);
+      mkdirSync(join(closed.folder, 'checkout-in-it'));
+      expect(() => {
+        requireEnterable(join(closed.folder, 'checkout-in-it'), 0);
+      }).toThrow(`user \`postgres\` cannot enter \`${closed.folder}\``);
+      expect(() => {
+        requireEnterable(closed.folder, 1000);
+      }).not.toThrow();
+      chmodSync(closed.folder, 0o711);
+      expect(() => {
+        requireEnterable(join(closed.folder, 'checkout-in-it'), 0);
+      }).not.toThrow();
+    },
+  );
 });
 
 describe('the version of Node', () => {

@@ -2,7 +2,7 @@
  * A small repository of its own in a temporary folder: the real scripts, with whatever files a test writes beside them.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,8 @@ interface Ended {
 
 export function plantRoot(files: Readonly<Record<string, string>>): PlantedRoot {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'rok-root-')));
+  // Where root runs this, user `postgres` must be able to enter.
+  chmodSync(folder, 0o755);
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);

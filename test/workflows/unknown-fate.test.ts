@@ -72,7 +72,7 @@ describe('a write whose fate is unknown', () => {
       expect(acts).toEqual([{ verb: 'resume', actor: 'local:olga', was, allowed: true }]);
       const events = await rig.stack.admin.query(
         `SELECT convert_from(bytes, 'UTF8')::json -> 'body' AS body FROM observe.events
-      WHERE run_id = $1 AND kind = 'approval.given'`,
+      WHERE run_id = $1 AND kind = 'actor.acted'`,
         [uuidOf(run)],
       );
       expect(events).toEqual([{ body: { verb: 'resume', actor: 'local:olga', hold: 1, was } }]);

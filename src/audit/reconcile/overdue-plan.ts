@@ -17,7 +17,7 @@ export type ExecutionStatus =
   | 'UNKNOWN'
   | 'NOT_FOUND';
 
-export type NudgeStep =
+export type OverdueStep =
   | { readonly do: 'signal' }
   | { readonly do: 'look at the latest' }
   | { readonly do: 'record as orphan' }
@@ -25,7 +25,7 @@ export type NudgeStep =
   | { readonly do: 'nothing' };
 
 /** For a run that is past its deadline and not over. */
-export function nudgeStep(status: ExecutionStatus): NudgeStep {
+export function overdueStep(status: ExecutionStatus): OverdueStep {
   switch (status) {
     case 'RUNNING':
     case 'PAUSED':
@@ -48,17 +48,17 @@ export function nudgeStep(status: ExecutionStatus): NudgeStep {
 export type Span = { readonly after: Date; readonly until: Date };
 
 /** How far back the very first search goes, how much it takes at once, and how late Temporal's visibility may be. */
-const STRAY_SEARCH = { reachMs: 86_400_000, spanMs: 3_600_000, lagMs: 300_000 } as const;
+const UNCLAIMED_SEARCH = { reachMs: 86_400_000, spanMs: 3_600_000, lagMs: 300_000 } as const;
 
 /**
  * The spans of start times still to search, oldest first, up to `settledMs` ago: a younger execution may yet open its run.
  * @param searched how far the last search came; null before the first
  */
-export function straySpans(now: Date, searched: Date | null, settledMs: number): readonly Span[] {
+export function unclaimedSpans(now: Date, searched: Date | null, settledMs: number): readonly Span[] {
   const end = now.getTime() - settledMs;
-  const from = searched === null ? end - STRAY_SEARCH.reachMs : searched.getTime() - STRAY_SEARCH.lagMs;
+  const from = searched === null ? end - UNCLAIMED_SEARCH.reachMs : searched.getTime() - UNCLAIMED_SEARCH.lagMs;
   const spans: Span[] = [];
-  for (let at = from; at < end; at += STRAY_SEARCH.spanMs)
-    spans.push({ after: new Date(at), until: new Date(Math.min(at + STRAY_SEARCH.spanMs, end)) });
+  for (let at = from; at < end; at += UNCLAIMED_SEARCH.spanMs)
+    spans.push({ after: new Date(at), until: new Date(Math.min(at + UNCLAIMED_SEARCH.spanMs, end)) });
   return spans;
 }

@@ -2,13 +2,13 @@
 import type { Sql } from '../../domain/sql.js';
 import type { AuditLog } from '../log.js';
 import { overdueRuns, recordOrphan } from './overdue.js';
-import { nudgeStep } from './overdue-plan.js';
+import { overdueStep } from './overdue-plan.js';
 import type { TemporalView } from './temporal-view.js';
 
 const LIMIT = 500;
 
 /** One run that cannot be asked about delays no other. @throws AggregateError of those, after the rest was done */
-export async function nudgeOverdue(
+export async function signalOverdue(
   sql: Sql,
   temporal: TemporalView,
   log: AuditLog,
@@ -19,10 +19,10 @@ export async function nudgeOverdue(
   for (const overdue of await overdueRuns(sql, LIMIT)) {
     try {
       let seen = await temporal.describe(overdue.workflowId, overdue.temporalRunId);
-      let step = nudgeStep(seen.status);
+      let step = overdueStep(seen.status);
       if (step.do === 'look at the latest') {
         seen = await temporal.describe(overdue.workflowId);
-        step = nudgeStep(seen.status);
+        step = overdueStep(seen.status);
       }
       if (
         step.do === 'signal' &&

@@ -1,14 +1,14 @@
 /** Goes through Temporal's executions once, in order of their start, and enters those that no run accounts for. */
 import type { Database } from '../../domain/sql.js';
 import { beat, lastPlace } from './beats.js';
-import { straySpans } from './overdue-plan.js';
+import { unclaimedSpans } from './overdue-plan.js';
 import { enterStrays, type Execution } from './unclaimed-executions.js';
 import type { TemporalView } from './temporal-view.js';
 
 const CURSOR = 'strays.cursor';
 const BATCH = 500;
 
-export type StrayTerms = {
+export type UnclaimedTerms = {
   /** How old an execution must be before its missing run counts. */
   readonly settledMs: number;
   /** How long a stray has until it is judged. */
@@ -16,11 +16,15 @@ export type StrayTerms = {
 };
 
 /** Remembers after each span how far it came, so that a search that is cut off goes on from there. */
-export async function searchStrays(database: Database, temporal: TemporalView, terms: StrayTerms): Promise<number> {
+export async function searchUnclaimed(
+  database: Database,
+  temporal: TemporalView,
+  terms: UnclaimedTerms,
+): Promise<number> {
   const [clock] = await database.query<{ now: string }>('SELECT clock_timestamp() AS now');
   const searched = (await lastPlace(database, CURSOR))?.at ?? null;
   let entered = 0;
-  for (const span of straySpans(
+  for (const span of unclaimedSpans(
     new Date(clock?.now ?? Date.now()),
     searched === null ? null : new Date(searched),
     terms.settledMs,

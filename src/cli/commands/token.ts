@@ -7,7 +7,7 @@ import { ACTOR_VERBS, type ActorVerb } from '../../domain/protocol/decide.js';
 import { fateDigest } from '../../domain/protocol/message.js';
 import { loadConfig } from '../../platform/config/config.js';
 import { wholeNumber } from '../session/actor.js';
-import { issueAssertion, LONGEST_S } from '../session/dev-issuer.js';
+import { signDevAssertion, LONGEST_S } from '../session/dev-issuer.js';
 import { fateIn } from './run/verbs.js';
 import { inSession, type Session } from '../session/session.js';
 
@@ -58,7 +58,7 @@ export function token(program: Command): void {
         const { verb, role: roles, as: subject, seconds: lifetimeS } = options;
         const { was } = fateIn(options);
         const digest = was === undefined ? options.digest : fateDigest(was);
-        const assertion = await issueAssertion(assertionKey, {
+        const assertion = await signDevAssertion(assertionKey, {
           workflowId,
           verb,
           updateId,

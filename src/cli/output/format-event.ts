@@ -51,6 +51,7 @@ function ofTrace({ id, kind, body }: TraceLine): string | null {
     case 'call.refused':
       return plain(`refused   step ${text(body, 'step')}: call of ${text(body, 'skill')} — ${text(body, 'code')}`);
     case 'approval.given':
+    case 'actor.acted':
       return plain(`acted     ${text(body, 'actor')}: ${text(body, 'verb')}`);
     case 'budget.raised':
       return plain(

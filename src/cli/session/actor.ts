@@ -7,7 +7,7 @@ import { decodeJwt } from 'jose';
 import type { Acting } from '../../client.js';
 import { RokError } from '../../domain/errors.js';
 import { loadConfig } from '../../platform/config/config.js';
-import { issueAssertion } from './dev-issuer.js';
+import { signDevAssertion } from './dev-issuer.js';
 
 export type ActorOptions = {
   readonly as?: string;
@@ -52,7 +52,7 @@ export function actorOf(options: ActorOptions, env: NodeJS.ProcessEnv, fallback?
     );
   return {
     actor: async (purpose) => ({
-      assertion: await issueAssertion(assertionKey, { ...purpose, subject: name, roles: options.role }),
+      assertion: await signDevAssertion(assertionKey, { ...purpose, subject: name, roles: options.role }),
     }),
   };
 }

@@ -18,7 +18,7 @@ export type Issue = Omit<Purpose, 'digest'> & {
 };
 
 /** @param keyFile a private JWK @returns a compact JWS, good for one message within at most 5 minutes */
-export async function issueAssertion(keyFile: string, issue: Issue): Promise<string> {
+export async function signDevAssertion(keyFile: string, issue: Issue): Promise<string> {
   const jwk = await loadPrivateKey(keyFile);
   const alg = jwk.alg ?? 'EdDSA';
   const key = await importJWK(jwk, alg);

@@ -7,13 +7,13 @@ import { LOCAL } from '../../domain/person.js';
 import { isTerminal } from '../../domain/phases.js';
 import { PROFILE_RULES } from '../../domain/profiles.js';
 import type {
-  AccessAnswer,
-  AccessRequest,
+  ActAnswer,
+  ActRequest,
   ActorVerb,
   HoldAnswer,
   HoldRequest,
   HoldResolution,
-  NudgeAnswer,
+  DueAnswer,
   ResolveAnswer,
   ResolveRequest,
   Fate,
@@ -50,12 +50,7 @@ type KnownAct = {
 export type Asking = { readonly history: Caller } | { readonly carrier: string };
 
 /** Verifies and decides what an actor asks, counts the quorum or raises the cap, and resolves the hold where that settles it. */
-export async function access(
-  sql: Sql,
-  deps: DecideDeps,
-  asking: Asking,
-  request: AccessRequest,
-): Promise<AccessAnswer> {
+export async function access(sql: Sql, deps: DecideDeps, asking: Asking, request: ActRequest): Promise<ActAnswer> {
   if (!isMessageId(request.updateId)) throw new RokError('message_invalid', 'the update id is not of the right form');
   const raising = raisingOf(request);
   const digest = raising?.digest ?? actionOf(request);
@@ -118,13 +113,13 @@ export async function access(
   return allowed(sql, request, actor.name, written.hold === null ? undefined : hold);
 }
 
-const no = (actor: string, reason: Reason, counted = false): AccessAnswer => ({
+const no = (actor: string, reason: Reason, counted = false): ActAnswer => ({
   allowed: false,
   actor,
   reason,
   counted,
 });
-const isAnother = (known: KnownAct, request: AccessRequest, raise: string | null): boolean =>
+const isAnother = (known: KnownAct, request: ActRequest, raise: string | null): boolean =>
   known.verb !== request.verb ||
   (raise !== null && known.action_digest !== raise) ||
   (request.verb === 'resume' && known.was !== (request.was ?? null));
@@ -132,7 +127,7 @@ const isAnother = (known: KnownAct, request: AccessRequest, raise: string | null
 /** A raise is for the holds that wait for that account, and the act names the first; asked again, the one that it was for. */
 async function holdMeant(
   sql: Sql,
-  request: AccessRequest,
+  request: ActRequest,
   raising: Raising | null,
   known: KnownAct | undefined,
 ): Promise<HoldRow | undefined> {
@@ -142,12 +137,7 @@ async function holdMeant(
 }
 
 /** Last, because it changes the cap: null where it did, or where nothing is to be raised. */
-async function notRaised(
-  sql: Sql,
-  actor: Actor,
-  request: AccessRequest,
-  raising: Raising | null,
-): Promise<Reason | null> {
+async function notRaised(sql: Sql, actor: Actor, request: ActRequest, raising: Raising | null): Promise<Reason | null> {
   const failed = raising === null ? null : await applyRaise(sql, request, raising);
   return failed === null ? null : refused(actor.name, request.verb, failed.rule, failed.why);
 }
@@ -156,7 +146,7 @@ async function notRaised(
 async function objection(
   sql: Sql,
   actor: Actor,
-  request: AccessRequest,
+  request: ActRequest,
   row: RunRow,
   hold: HoldRow | undefined,
 ): Promise<Reason | null> {
@@ -176,7 +166,7 @@ async function objection(
 }
 
 /** What the request is about must still be so. */
-function stale(request: AccessRequest, row: RunRow, hold: HoldRow | undefined): string | null {
+function stale(request: ActRequest, row: RunRow, hold: HoldRow | undefined): string | null {
   if (isTerminal(row.phase) || row.phase === 'FINALIZING') return 'the run admits nothing more';
   if (request.verb !== 'approve' && request.verb !== 'reject' && request.verb !== 'resume') return null;
   if (hold === undefined || hold.resolution !== null) return 'no such pending hold';
@@ -191,12 +181,7 @@ function notResumed(reason: string, was: Fate | undefined): string | null {
   return was === undefined ? null : 'no call waits to be looked at';
 }
 
-async function allowed(
-  sql: Sql,
-  request: AccessRequest,
-  actor: string,
-  hold: HoldRow | undefined,
-): Promise<AccessAnswer> {
+async function allowed(sql: Sql, request: ActRequest, actor: string, hold: HoldRow | undefined): Promise<ActAnswer> {
   if (request.verb === 'raise_budget') return raisedBy(sql, request, actor);
   if (hold === undefined) return { allowed: true, actor };
   const [votes] = await sql.query<{ given: number; rejected: boolean }>(
@@ -217,7 +202,7 @@ async function allowed(
   };
 }
 
-async function raisedBy(sql: Sql, request: AccessRequest, actor: string): Promise<AccessAnswer> {
+async function raisedBy(sql: Sql, request: ActRequest, actor: string): Promise<ActAnswer> {
   const holds = await endRaised(sql, request);
   if (holds.length === 0) return { allowed: true, actor };
   return {
@@ -273,7 +258,7 @@ export async function nudge(
   sql: Sql,
   caller: Caller,
   request: { readonly run: HoldRequest['run'] },
-): Promise<NudgeAnswer> {
+): Promise<DueAnswer> {
   await lockRun(sql, request.run, caller);
   const remainingMs = await untilDeadline(sql, request.run);
   return { due: remainingMs <= 0, remainingMs };

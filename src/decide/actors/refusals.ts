@@ -5,7 +5,7 @@
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';
 import { uuidOf } from '../../domain/ids.js';
-import type { AccessRequest } from '../../domain/protocol/decide.js';
+import type { ActRequest } from '../../domain/protocol/decide.js';
 import type { Sql } from '../../domain/sql.js';
 
 const MOST_KEPT = 256;
@@ -13,7 +13,7 @@ const MOST_KEPT = 256;
 /** Under the run's lock. @returns whether it is to be kept in full: nothing equal was, and there is room */
 export async function countRefusal(
   sql: Sql,
-  { run, verb, updateId, hold }: AccessRequest,
+  { run, verb, updateId, hold }: ActRequest,
   { actor, reason }: { readonly actor: string; readonly reason: string },
 ): Promise<boolean> {
   const equal = digest(DIGEST_TAGS.message, canonicalJson({ verb, actor, hold: hold ?? null, reason }));

@@ -4,7 +4,7 @@
  */
 import { RokError } from '../../domain/errors.js';
 import { uuidOf, type Digest, type RunId } from '../../domain/ids.js';
-import type { AccessRequest } from '../../domain/protocol/decide.js';
+import type { ActRequest } from '../../domain/protocol/decide.js';
 import { parseRaise, raiseDigest, raiseText, type BudgetRaise } from '../../domain/protocol/raise.js';
 import type { Sql } from '../../domain/sql.js';
 import { endHold } from '../lifecycle/holds.js';
@@ -12,7 +12,7 @@ import { endHold } from '../lifecycle/holds.js';
 export type Raising = { readonly raise: BudgetRaise; readonly text: string; readonly digest: Digest };
 
 /** Null for every other act. @throws RokError usage for a raise that is none */
-export function raisingOf(request: AccessRequest): Raising | null {
+export function raisingOf(request: ActRequest): Raising | null {
   if (request.verb !== 'raise_budget') return null;
   const parsed = parseRaise(request.raise);
   if (!parsed.ok) throw new RokError('usage', parsed.problem);
@@ -35,7 +35,7 @@ export async function heldFor(sql: Sql, run: RunId, { raise }: Raising): Promise
 /** Ends the holds that waited for what the act raised, and for which it was in time; asked again, says which they were. */
 export async function endRaised(
   sql: Sql,
-  { run, updateId }: Pick<AccessRequest, 'run' | 'updateId'>,
+  { run, updateId }: Pick<ActRequest, 'run' | 'updateId'>,
 ): Promise<readonly number[]> {
   const [row] = await sql.query<{ holds: readonly number[] }>('SELECT decide.raised_holds($1, $2) AS holds', [
     uuidOf(run),
@@ -55,7 +55,7 @@ export type RaiseRefusal = { readonly rule: string; readonly why: string };
 /** Null when the cap is raised; else nothing has changed. The run's row is locked by now. */
 export async function applyRaise(
   sql: Sql,
-  { run, updateId }: Pick<AccessRequest, 'run' | 'updateId'>,
+  { run, updateId }: Pick<ActRequest, 'run' | 'updateId'>,
   { raise, text }: Raising,
 ): Promise<RaiseRefusal | null> {
   const [row] = await sql.query<{ answer: Raised }>('SELECT decide.raise_budget($1, $2, $3) AS answer', [

@@ -2,7 +2,7 @@
 import type { Agent } from '../../domain/agent.js';
 import type { Ruling } from '../../domain/decision.js';
 import { iso, runIdOf, type Digest } from '../../domain/ids.js';
-import type { Opening } from '../../domain/input-commitment.js';
+import type { InputCommitment } from '../../domain/input-commitment.js';
 import type { Phase } from '../../domain/phases.js';
 import type { Profile } from '../../domain/profiles.js';
 import type { Opened } from '../../domain/protocol/decide.js';
@@ -24,7 +24,7 @@ type OpenedRow = {
   readonly expires_at: string;
   readonly remaining_ms: number;
   readonly grace_ms: number;
-  readonly opening: Opening | null;
+  readonly opening: InputCommitment | null;
   readonly arguments_salt: string | null;
 };
 

@@ -4,7 +4,7 @@ import type { Digest } from '../../domain/ids.js';
 import { CanonicalJsonError } from '../../domain/canonical-json.js';
 import type { Json } from '../../domain/json.js';
 import type { Limits } from '../../domain/limits.js';
-import { inputText, openingDigest } from '../../domain/input-commitment.js';
+import { inputText, inputCommitmentDigest } from '../../domain/input-commitment.js';
 import type { PersonKey } from '../../domain/person.js';
 import type { Profile } from '../../domain/profiles.js';
 import type { RequestDigests } from '../../domain/request-identity.js';
@@ -118,7 +118,7 @@ export function insertOpening(sql: Sql, uuid: string, agent: Agent, spec: RunSpe
   if (input === null || facts.prelude === null) return;
   void sql.query('INSERT INTO decide.openings (run_id, digest, nonce, token_count) VALUES ($1, $2, $3, $4)', [
     uuid,
-    openingDigest(facts.nonce, agent.digest, input),
+    inputCommitmentDigest(facts.nonce, agent.digest, input),
     facts.nonce,
     facts.prelude + tokenUpperBound(Buffer.byteLength(input, 'utf8')),
   ]);

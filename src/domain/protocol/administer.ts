@@ -10,7 +10,7 @@ import { isRunId, type Digest, type RunId } from '../ids.js';
 import type { Json, JsonObject } from '../json.js';
 import type { PolicySource } from '../policy-source.js';
 import { isStorable } from '../text.js';
-import { ACTOR_VERBS, type AccessAnswer, type ActorVerb } from './decide.js';
+import { ACTOR_VERBS, type ActAnswer, type ActorVerb } from './decide.js';
 
 export const HALT_SCOPES = ['all', 'tenant', 'agent'] as const;
 export type HaltScope = (typeof HALT_SCOPES)[number];
@@ -149,7 +149,7 @@ export type Acted =
 
 /** As the run answers it. */
 export type SteeredBeside = {
-  readonly answer: AccessAnswer;
+  readonly answer: ActAnswer;
   /** Of the run's history, which is told to look. */
   readonly workflowId: string;
 };

@@ -29,8 +29,8 @@ export interface AuditActivities {
   'audit.close'(input: { readonly run: RunId }): Promise<CloseAnswer>;
   'audit.sweep'(input: Record<string, never>): Promise<SweepAnswer>;
   /** Signals `finalize_run` to runs past their deadline, and records those whose workflow is closed or gone. */
-  'audit.nudge'(input: Record<string, never>): Promise<{ readonly nudged: number; readonly closed: number }>;
+  'audit.signalOverdue'(input: Record<string, never>): Promise<{ readonly nudged: number; readonly closed: number }>;
   /** Enters executions of `governedRun` that have had no run row for two minutes. */
-  'audit.strays'(input: Record<string, never>): Promise<{ readonly strays: number }>;
+  'audit.findUnclaimed'(input: Record<string, never>): Promise<{ readonly strays: number }>;
   'audit.reverify'(input: Record<string, never>): Promise<{ readonly checked: number; readonly broken: number }>;
 }

@@ -5,7 +5,7 @@ import type { Decision, HoldTerms, Reason, Ruling } from '../decision.js';
 import type { Digest, Iso8601, RunId } from '../ids.js';
 import type { Intent } from '../intent.js';
 import type { Json } from '../json.js';
-import type { Opening } from '../input-commitment.js';
+import type { InputCommitment } from '../input-commitment.js';
 import type { Outcome, Phase } from '../phases.js';
 import type { Profile } from '../profiles.js';
 import type { BudgetRaise } from './raise.js';
@@ -35,7 +35,7 @@ export type Opened = {
   /** The spec again, only where it parsed. */
   readonly labels: Readonly<Record<string, string>>;
   /** The first context, where an execute worker has counted what the agent brings; else it is to be prepared. */
-  readonly opening?: Opening;
+  readonly opening?: InputCommitment;
   /** Of an own workflow: under which its steps' arguments are named, so that nobody can try them out. */
   readonly argumentsSalt?: string;
 };
@@ -110,7 +110,7 @@ export type ActorVerb = (typeof ACTOR_VERBS)[number];
 export const FATES = ['done', 'not_done'] as const;
 export type Fate = (typeof FATES)[number];
 export type SaidFate = { readonly was: Fate; readonly by: string };
-export type AccessRequest = {
+export type ActRequest = {
   readonly run: RunId;
   readonly verb: ActorVerb;
   readonly updateId: string;
@@ -123,7 +123,7 @@ export type AccessRequest = {
   /** Of `raise_budget`, which is bound to its digest and to no held action. */
   readonly raise?: BudgetRaise;
 };
-export type AccessAnswer =
+export type ActAnswer =
   | {
       readonly allowed: true;
       readonly actor: string;
@@ -189,16 +189,16 @@ export type FinalizeAnswer = {
   readonly onTime: boolean;
 };
 /** Whether `finalize_run` may end the run now: only past the run's deadline, by database time. */
-export type NudgeAnswer = { readonly due: boolean; readonly remainingMs: number };
+export type DueAnswer = { readonly due: boolean; readonly remainingMs: number };
 
 export interface DecideActivities {
   'decide.open'(input: OpenInput): Promise<Opened>;
   'decide.step'(request: StepRequest): Promise<StepAnswer>;
   'decide.hold'(request: HoldRequest): Promise<HoldAnswer>;
   'decide.resolve'(request: ResolveRequest): Promise<ResolveAnswer>;
-  'decide.access'(request: AccessRequest): Promise<AccessAnswer>;
+  'decide.act'(request: ActRequest): Promise<ActAnswer>;
   'decide.look'(request: LookRequest): Promise<LookAnswer>;
-  'decide.nudge'(request: { readonly run: RunId }): Promise<NudgeAnswer>;
+  'decide.isDue'(request: { readonly run: RunId }): Promise<DueAnswer>;
   /** Fixes the outcome, and decides `run.outcome` on it. */
   'decide.latch'(request: LatchRequest): Promise<LatchAnswer>;
   /** Latches too, where the latch itself could not be had in time: this one act is always reached. */

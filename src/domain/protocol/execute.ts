@@ -6,7 +6,7 @@ import type { Grant } from '../decision.js';
 import type { Digest, RunId } from '../ids.js';
 import type { Intent } from '../intent.js';
 import type { Json, JsonObject } from '../json.js';
-import type { Opening } from '../input-commitment.js';
+import type { InputCommitment } from '../input-commitment.js';
 import type { Outcome } from '../phases.js';
 
 export type PrepareInput = {
@@ -32,7 +32,7 @@ export type ExecuteStep = {
   readonly first?: FirstInput;
 };
 /** A run's input, and by what it is known. */
-export type FirstInput = Opening & { readonly input: Json };
+export type FirstInput = InputCommitment & { readonly input: Json };
 
 /**
  * A skill call that a model asked for; of a skill that the agent has not too, so that the deciders deny it. `malformed` holds

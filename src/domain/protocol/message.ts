@@ -6,7 +6,7 @@ import type { ActorClaim } from '../actor.js';
 import { digest, DIGEST_TAGS } from '../digest.js';
 import { isDigest, type Digest } from '../ids.js';
 import { isStorable, storable } from '../text.js';
-import { FATES, type AccessRequest, type ActorVerb, type Fate } from './decide.js';
+import { FATES, type ActRequest, type ActorVerb, type Fate } from './decide.js';
 import { parseRaise, raiseDigest } from './raise.js';
 
 /** Limits on what a message may carry. An id is counted in UTF-16 units. */
@@ -22,7 +22,7 @@ export const MESSAGE_BOUNDS = {
 } as const;
 
 /** A message of the right form; whether it counts is decided. */
-export type Message = Omit<AccessRequest, 'run'>;
+export type Message = Omit<ActRequest, 'run'>;
 export type ReadMessage =
   { readonly ok: true; readonly message: Message } | { readonly ok: false; readonly problem: string };
 

@@ -13,7 +13,7 @@ import { contentOf } from '../content/content-store.js';
 import { answerText, conversationOf } from '../content/conversation.js';
 import type { ExecuteDeps, InFlight } from '../deps.js';
 import type { Conversation, ModelReply } from '../models/model-gateway.js';
-import { storeOpening } from '../content/first-context.js';
+import { storeFirstContext } from '../content/first-context.js';
 import { droppedCalls, readToolCalls, withOwnIds } from './tool-calls.js';
 import { underWarrant, type Done } from '../warrant.js';
 
@@ -55,7 +55,7 @@ async function prepared({ database, registry }: ExecuteDeps, step: ExecuteStep, 
     throw new RokError('model_unknown', `agent \`${agent.name}\` has no model \`${target}\` that is served here`);
   if (context === undefined || askedOutputTokens === undefined)
     throw new RokError('content_missing', 'a model call needs a conversation and an output limit');
-  if (step.first !== undefined) await storeOpening({ database, registry }, run, agent, step.first);
+  if (step.first !== undefined) await storeFirstContext({ database, registry }, run, agent, step.first);
   const [{ salt, entries }, contextDigest] = await Promise.all([
     loadConversation(database, run, context),
     storeContext(database, run, context),

@@ -6,7 +6,7 @@ import type { Agent } from '../../domain/agent.js';
 import type { ContextEntry } from '../../domain/context.js';
 import { RokError } from '../../domain/errors.js';
 import { uuidOf, type RunId } from '../../domain/ids.js';
-import { inputText, openingDigest } from '../../domain/input-commitment.js';
+import { inputText, inputCommitmentDigest } from '../../domain/input-commitment.js';
 import type { FirstInput } from '../../domain/protocol/execute.js';
 import type { Database, Sql } from '../../domain/sql.js';
 import { tokenUpperBound } from '../../domain/tokens.js';
@@ -17,7 +17,7 @@ import type { Registry } from '../registry.js';
 const ROLES = ['tools', 'system', 'user'] as const;
 
 /** The contents that begin a conversation. @throws RokError skill_unknown */
-export const openingContents = (
+export const firstContextContents = (
   registry: Registry,
   agent: Agent,
   salt: Uint8Array,
@@ -28,7 +28,7 @@ export const openingContents = (
   contentOf(salt, 'user', input),
 ];
 
-export const openingEntries = (contents: readonly Content[]): readonly ContextEntry[] =>
+export const firstContextEntries = (contents: readonly Content[]): readonly ContextEntry[] =>
   contents.map(({ digest }, at) => ({ role: ROLES[at] ?? 'user', content: digest }));
 
 /**
@@ -36,17 +36,17 @@ export const openingEntries = (contents: readonly Content[]): readonly ContextEn
  * @throws RokError content_changed when the input is not what the deciders committed to; agent_unknown when this worker's
  * agent brings more than they counted
  */
-export async function storeOpening(
+export async function storeFirstContext(
   { database, registry }: { readonly database: Database; readonly registry: Registry },
   run: RunId,
   agent: Agent,
   { input: given, nonce, tokens, digest }: FirstInput,
 ): Promise<void> {
   const input = inputText(given);
-  if (openingDigest(nonce, agent.digest, input) !== digest)
+  if (inputCommitmentDigest(nonce, agent.digest, input) !== digest)
     throw new RokError('content_changed', `the input of run \`${run}\` is not the one it was opened with`);
   await database.transaction(async (sql) => {
-    const contents = openingContents(registry, agent, await makeSalt(sql, run), input);
+    const contents = firstContextContents(registry, agent, await makeSalt(sql, run), input);
     const bytes = contents.reduce((sum, content) => sum + content.bytes.length, 0);
     const counted = contents.reduce((sum, content) => sum + tokenUpperBound(content.bytes.length), 0);
     if (counted > tokens)
@@ -55,13 +55,13 @@ export async function storeOpening(
     void sql.query(
       `INSERT INTO execute.contexts (run_id, digest, opening, added, byte_count, token_count)
        VALUES ($1, $2, true, $3::jsonb, $4, $5) ON CONFLICT (run_id, digest) DO NOTHING`,
-      [uuidOf(run), digest, JSON.stringify(openingEntries(contents)), bytes, counted],
+      [uuidOf(run), digest, JSON.stringify(firstContextEntries(contents)), bytes, counted],
     );
   });
 }
 
 /** Counts what each agent brings. An agent whose skills this worker lacks is left out: its runs fail at their first step. */
-export async function storePreludes(sql: Sql, registry: Registry, agents: Iterable<Agent>): Promise<void> {
+export async function storePromptOverheads(sql: Sql, registry: Registry, agents: Iterable<Agent>): Promise<void> {
   const counted = [...agents].flatMap((agent) => {
     try {
       const tools = toolsText(registry.schemas(agent.skills));

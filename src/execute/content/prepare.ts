@@ -10,7 +10,7 @@ import { storeContext } from './context-chain.js';
 import { contentOf, loadSalt, makeSalt, putContents } from './content-store.js';
 import { cutText } from './cut-text.js';
 import type { ExecuteDeps } from '../deps.js';
-import { openingContents, openingEntries } from './first-context.js';
+import { firstContextContents, firstContextEntries } from './first-context.js';
 import { agentOf } from '../run-runner.js';
 
 const TOLD_BYTES = 4_096;
@@ -24,9 +24,9 @@ export async function prepare(
   if (!deps.registry.serves(agent.model))
     throw new RokError('model_unknown', `no provider of this worker serves \`${agent.model}\``);
   return deps.database.transaction(async (sql) => {
-    const contents = openingContents(deps.registry, agent, await makeSalt(sql, run), inputText(input));
+    const contents = firstContextContents(deps.registry, agent, await makeSalt(sql, run), inputText(input));
     await putContents(sql, run, contents);
-    return { contextDigest: await storeContext(sql, run, { base: null, added: openingEntries(contents) }) };
+    return { contextDigest: await storeContext(sql, run, { base: null, added: firstContextEntries(contents) }) };
   });
 }
 

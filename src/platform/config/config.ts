@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { IssuerGroups } from '../../domain/person.js';
 import type { Profile } from '../../domain/profiles.js';
 import { logins, roleOf, type Login } from '../postgres/login.js';
-import { nearest } from './did-you-mean.js';
+import { didYouMean } from './did-you-mean.js';
 import { StartError } from '../start-error.js';
 import { isSecret, providerNames, variables, workerNames } from './variables.js';
 import type { Address, LogLevel, ProviderName, VariableName, WorkerName } from './variables.js';
@@ -80,7 +80,7 @@ export function databaseUrlOf(config: Config, login: Login): string {
 }
 
 function unknownVariable(name: string): string {
-  const meant = nearest(name, known);
+  const meant = didYouMean(name, known);
   return `unknown variable \`${name}\`${meant === undefined ? '' : `, did you mean \`${meant}\``}`;
 }
 
@@ -91,7 +91,7 @@ function wrongValues(error: z.ZodError, given: NodeJS.ProcessEnv): readonly stri
     if (isSecret(name)) return `\`${name}\` is not ${expected}`;
     const value = given[name] ?? '';
     const words = /^(?:one|a list) of (.*)$/.exec(expected)?.[1]?.split(', ') ?? [];
-    const meant = nearest(value, words);
+    const meant = didYouMean(value, words);
     return `\`${name}\` is \`${value}\`, expected ${expected}${meant === undefined ? '' : `, did you mean \`${meant}\``}`;
   });
 }

@@ -2,7 +2,7 @@
  * The known word a mistyped one was probably meant to be. Deliberately no fuzzy search: it answers only when the words
  * differ in a few letters, because a wrong suggestion is worse than none.
  */
-export function nearest(typed: string, known: readonly string[]): string | undefined {
+export function didYouMean(typed: string, known: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.floor(typed.length / 4));
   const [best] = known
     .map((word) => ({ word, distance: editDistance(typed.toUpperCase(), word.toUpperCase()) }))

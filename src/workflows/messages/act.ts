@@ -1,15 +1,15 @@
 /**
- * An act inside the workflow: decided by `decide.access`, noted, and done to the run. One way for all of them, whether they
+ * An act inside the workflow: decided by `decide.act`, noted, and done to the run. One way for all of them, whether they
  * came as an update, as a signal, or beside the run.
  */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import { ERRORS, type ErrorCode } from '../../domain/errors.js';
-import type { AccessAnswer, ActorVerb, Fate, HoldResolution } from '../../domain/protocol/decide.js';
+import type { ActAnswer, ActorVerb, Fate, HoldResolution } from '../../domain/protocol/decide.js';
 import { messageDigest } from '../../domain/protocol/message.js';
 import type { BudgetRaise } from '../../domain/protocol/raise.js';
 import type { GovernedRun } from '../run/governed-state.js';
 import { decide } from '../activity-proxies.js';
-import type { HoldStatus, Steered } from './messages.js';
+import type { HoldStatus, ActorResponse } from './messages.js';
 import { messageIn, refuse } from './validators.js';
 
 /** What an allowed act means to the run. */
@@ -29,13 +29,13 @@ export type Act = {
 /** Whatever the message's id is made of, the event has a name. */
 export const actEvent = (updateId: string): string => `act.${messageDigest(updateId)}`;
 
-export async function acted(run: GovernedRun, verb: ActorVerb, value: unknown): Promise<Steered> {
+export async function acted(run: GovernedRun, verb: ActorVerb, value: unknown): Promise<ActorResponse> {
   if (run.closing) throw refuse('run_closed', 'the run admits nothing more');
   const message = messageIn(verb, value);
   const { updateId, raise, was } = message;
   const hold = message.hold ?? (verb === 'resume' ? resumable(run)?.hold : undefined);
   const answer = await asked(() =>
-    decide['decide.access']({ run: run.run, ...message, ...(hold === undefined ? {} : { hold }) }),
+    decide['decide.act']({ run: run.run, ...message, ...(hold === undefined ? {} : { hold }) }),
   );
   if (!answer.allowed) {
     noteRefused(run, verb, updateId, answer);
@@ -58,7 +58,7 @@ const resumable = ({ holding: { open } }: GovernedRun): HoldStatus | undefined =
   open.find(({ reason }) => reason === 'MANUAL') ?? open.find(({ digest }) => digest === null) ?? open[0];
 
 /** An error of the activity as the refusal that it is: what the database or the deciders will not take ends no run. */
-async function asked(work: () => Promise<AccessAnswer>): Promise<AccessAnswer> {
+async function asked(work: () => Promise<ActAnswer>): Promise<ActAnswer> {
   try {
     return await work();
   } catch (error) {
@@ -74,7 +74,7 @@ export function noteRefused(
   run: GovernedRun,
   verb: ActorVerb,
   updateId: string,
-  { actor, reason, counted }: Extract<AccessAnswer, { allowed: false }>,
+  { actor, reason, counted }: Extract<ActAnswer, { allowed: false }>,
 ): void {
   if (counted) return;
   run.trace.note('message.refused', actEvent(updateId), { verb, actor, reason: reason.text });
@@ -85,7 +85,12 @@ export function takeEffect(run: GovernedRun, act: Act, deadlineInMs?: number): v
   const { verb, actor, hold = 0, holds = [], was, raise } = act;
   const event = actEvent(act.updateId);
   if (raise === undefined)
-    run.trace.note('approval.given', event, { verb, actor, hold, ...(was === undefined ? {} : { was }) });
+    run.trace.note(verb === 'approve' || verb === 'reject' ? 'approval.given' : 'actor.acted', event, {
+      verb,
+      actor,
+      hold,
+      ...(was === undefined ? {} : { was }),
+    });
   else {
     const { scope, subject, unit, window, from, to } = raise;
     run.trace.note('budget.raised', event, { actor, holds, scope, subject, unit, window, from, to });

@@ -36,7 +36,7 @@ export function lookBeside(): Looking {
           const woken = asked || (await condition(() => asked || !isHeld(run), waitMs));
           if (woken && !asked) break;
           asked = false;
-          seen = await run.turn.takeForMessage(() => takeActs(run, seen));
+          seen = await run.mutex.runExclusiveForMessage(() => takeActs(run, seen));
         }
       }
     },

@@ -23,7 +23,7 @@ import {
   type RaiseBudget,
   type Raised,
   type RunStatus,
-  type Steered,
+  type ActorResponse,
 } from './messages.js';
 import { nudges, refusedOrLogged, watchDeadline } from '../run/deadline.js';
 import { validate } from './validators.js';
@@ -87,12 +87,12 @@ const NOT_OPEN: RunStatus = {
 function takeUpdates(run: () => GovernedRun | null): void {
   const act =
     (verb: ActorVerb) =>
-    (input: unknown): Promise<Steered> =>
+    (input: unknown): Promise<ActorResponse> =>
       CancellationScope.nonCancellable(async () => {
         await condition(() => run() !== null);
         const open = run();
         if (open === null) throw new Error('the run that was waited for is not open');
-        return open.turn.takeForMessage(() => acted(open, verb, input));
+        return open.mutex.runExclusiveForMessage(() => acted(open, verb, input));
       });
   const valid = (verb: ActorVerb) => ({
     validator: (input: unknown) => {

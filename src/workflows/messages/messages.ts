@@ -23,12 +23,12 @@ export const finalizeRunSignal = defineSignal<[FinalizeRun]>('finalize_run');
 /** Acts of this run were recorded beside it: it shall look. Says nothing by itself, so anybody may send it. */
 export const lookSignal = defineSignal('look');
 
-export type Steer = { readonly actor: ActorClaim; readonly reason?: string };
+export type ActorRequest = { readonly actor: ActorClaim; readonly reason?: string };
 /** `was`: where the hold is for UNKNOWN_RESULT, what who looked says of the call. */
-export type Resume = Steer & { readonly was?: Fate };
+export type Resume = ActorRequest & { readonly was?: Fate };
 /** `digest` must be the held action's. */
-export type Answer = Steer & { readonly hold: number; readonly digest: Digest };
-export type Steered = {
+export type Answer = ActorRequest & { readonly hold: number; readonly digest: Digest };
+export type ActorResponse = {
   readonly actor: string;
   readonly hold?: number;
   /** Of a raise: those that it resolved. */
@@ -38,12 +38,12 @@ export type Steered = {
   readonly quorum?: number;
 };
 
-export const pauseUpdate = defineUpdate<Steered, [Steer]>('pause');
-export const resumeUpdate = defineUpdate<Steered, [Resume]>('resume');
-export const cancelUpdate = defineUpdate<Steered, [Steer]>('cancel');
-export const killUpdate = defineUpdate<Steered, [Steer]>('kill');
-export const approveUpdate = defineUpdate<Steered, [Answer]>('approve');
-export const rejectUpdate = defineUpdate<Steered, [Answer]>('reject');
+export const pauseUpdate = defineUpdate<ActorResponse, [ActorRequest]>('pause');
+export const resumeUpdate = defineUpdate<ActorResponse, [Resume]>('resume');
+export const cancelUpdate = defineUpdate<ActorResponse, [ActorRequest]>('cancel');
+export const killUpdate = defineUpdate<ActorResponse, [ActorRequest]>('kill');
+export const approveUpdate = defineUpdate<ActorResponse, [Answer]>('approve');
+export const rejectUpdate = defineUpdate<ActorResponse, [Answer]>('reject');
 
 /** An assertion for it is bound to the raise's own digest: no held action is named. */
 export type RaiseBudget = BudgetRaise & { readonly actor: ActorClaim };

@@ -38,7 +38,7 @@ export async function closeRun(run: GovernedRun, ending: Ending, answer: RunResu
   run.closing = true;
   const { opened } = run;
   // The close keeps the turn from its first act to its last: what a handler asks beside it may not replay as it was.
-  const closed = await run.turn.take(() =>
+  const closed = await run.mutex.runExclusive(() =>
     close(
       {
         run: run.run,

@@ -4,7 +4,7 @@
  * may; else it is noted, once.
  */
 import { CancellationScope, condition, isCancellation, log, sleep } from '@temporalio/workflow';
-import type { NudgeAnswer } from '../../domain/protocol/decide.js';
+import type { DueAnswer } from '../../domain/protocol/decide.js';
 import { messageDigest, readMessage, type Message } from '../../domain/protocol/message.js';
 import { noteRefused, takeEffect } from '../messages/act.js';
 import type { GovernedRun } from './governed-state.js';
@@ -28,10 +28,10 @@ export function nudges(run: () => GovernedRun | null): (said: unknown) => void {
     while (open !== null && !open.closing && (waits || acts.length > 0)) {
       const [act, ...rest] = acts;
       acts = rest;
-      if (act !== undefined) await open.turn.takeForMessage(() => finalizeBy(open, act));
+      if (act !== undefined) await open.mutex.runExclusiveForMessage(() => finalizeBy(open, act));
       else {
         waits = false;
-        await open.turn.takeForMessage(() => forceIfDue(open));
+        await open.mutex.runExclusiveForMessage(() => forceIfDue(open));
       }
     }
   };
@@ -66,7 +66,7 @@ function actIn(said: unknown): Message | null {
 async function finalizeBy(run: GovernedRun, act: Message): Promise<void> {
   if (run.closing) return;
   const { updateId } = act;
-  const answer = await decide['decide.access']({ run: run.run, ...act });
+  const answer = await decide['decide.act']({ run: run.run, ...act });
   if (answer.allowed) takeEffect(run, { verb: 'finalize', updateId, actor: answer.actor });
   else noteRefused(run, 'finalize', updateId, answer);
 }
@@ -99,7 +99,7 @@ export async function watchDeadline(run: GovernedRun): Promise<void> {
     const moves = run.deadlineMoved;
     const moved = await condition(() => run.deadlineMoved !== moves, Math.max(run.deadlineInMs, 1));
     if (moved) continue;
-    const asked = run.turn.take(() => isDue(run));
+    const asked = run.mutex.runExclusive(() => isDue(run));
     const answer = await Promise.race([asked, sleep(UNANSWERED_MS).then(() => null)]);
     if (answer === null || answer.due) {
       run.end({ outcome: 'expired', detail: 'the run reached its deadline' });
@@ -110,10 +110,10 @@ export async function watchDeadline(run: GovernedRun): Promise<void> {
 }
 
 /** Null where nobody answers in time: the close waits for its turn, and must not wait for this. */
-async function isDue(run: GovernedRun): Promise<NudgeAnswer | null> {
+async function isDue(run: GovernedRun): Promise<DueAnswer | null> {
   if (run.closing) return null;
   try {
-    return await decideWithin(UNANSWERED_MS)['decide.nudge']({ run: run.run });
+    return await decideWithin(UNANSWERED_MS)['decide.isDue']({ run: run.run });
   } catch (error) {
     if (isRefusedHistory(error) || isCancellation(error)) throw error;
     return null;

@@ -17,7 +17,7 @@ import { Holding } from './holds.js';
 import type { RunStatus } from '../messages/messages.js';
 import { showDetails } from './temporal-display.js';
 import { TraceBuffer } from './trace-buffer.js';
-import { Turn } from '../activity-mutex.js';
+import { ActivityMutex } from '../activity-mutex.js';
 
 /** What a step wants, before it has a number. */
 export type Draft = Omit<Intent, 'step' | 'attempt'>;
@@ -41,7 +41,7 @@ export type Asking = {
 
 export class GovernedRun {
   /** Every local activity while the run is open goes through here. */
-  readonly turn = new Turn();
+  readonly mutex = new ActivityMutex();
   readonly trace: TraceBuffer;
   readonly holding: Holding;
   /** By hold for UNKNOWN_RESULT: what who looked says of the call. */
@@ -199,13 +199,13 @@ export class GovernedRun {
       ...(asking.arguments === undefined ? {} : { arguments: asking.arguments }),
       ...(asking.argumentsSalt === undefined ? {} : { argumentsSalt: asking.argumentsSalt }),
     };
-    return this.turn.take(async () => {
+    return this.mutex.runExclusive(async () => {
       if (this.holding.paused) return null;
       await this.trace.leaveOnePortion(this.#traceFirst);
       const { waiting } = this.trace;
       if (waiting.length === 0) return decide['decide.step'](step);
       const trace = { run: this.run, events: waiting };
-      const { answer, head } = await control['control.round']({ step, trace, traceFirst: this.#traceFirst });
+      const { answer, head } = await control['control.decideAndAppend']({ step, trace, traceFirst: this.#traceFirst });
       if (head !== null) this.trace.kept(waiting.length, head);
       return answer;
     });
@@ -270,6 +270,6 @@ export class GovernedRun {
 
   /** What is noted is kept now: where the profile says so, nothing goes on before. */
   keepTrace(): Promise<void> {
-    return this.turn.take(() => (this.#traceFirst ? this.trace.flush() : this.trace.flushOnce()));
+    return this.mutex.runExclusive(() => (this.#traceFirst ? this.trace.flush() : this.trace.flushOnce()));
   }
 }

@@ -13,7 +13,7 @@ import { untilWarning } from './hold-warning.js';
 import type { HoldStatus } from '../messages/messages.js';
 import { showHolds } from './temporal-display.js';
 import type { TraceBuffer } from './trace-buffer.js';
-import type { Turn } from '../activity-mutex.js';
+import type { ActivityMutex } from '../activity-mutex.js';
 
 export type Held = {
   readonly hold: number;
@@ -28,7 +28,7 @@ export type Held = {
 /** What waiting needs of the run. */
 export type Waiting = {
   readonly run: RunId;
-  readonly turn: Turn;
+  readonly mutex: ActivityMutex;
   readonly trace: TraceBuffer;
   keepTrace(): Promise<void>;
   refresh(): void;
@@ -94,7 +94,7 @@ export class Holding {
   /** A hold that no decision asked for. @returns its number, when it has ended */
   async holdFor(asked: Omit<HoldRequest, 'run'>, what: string): Promise<number> {
     const { run } = this.run;
-    const opened = await this.run.turn.take(() => decide['decide.hold']({ run, ...asked }));
+    const opened = await this.run.mutex.runExclusive(() => decide['decide.hold']({ run, ...asked }));
     if (opened.resolution !== null) this.#answers.set(opened.hold, opened.resolution);
     const { step, attempt } = asked;
     await this.held({ ...opened, step, attempt, digest: null, what });
@@ -138,7 +138,7 @@ export class Holding {
       for (;;) {
         const resolution = await this.#answerWithin(hold, waitMs, terms);
         if (resolution !== null) return { resolution, onTimeout };
-        const asked = await this.run.turn.take(() =>
+        const asked = await this.run.mutex.runExclusive(() =>
           decide['decide.resolve']({ run: this.run.run, hold, resolution: 'timed_out' }),
         );
         if (asked.resolved) {

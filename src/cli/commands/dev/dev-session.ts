@@ -18,7 +18,7 @@ import { StartError } from '../../../platform/start-error.js';
 import { moduleFile } from '../../../workers/setup.js';
 import type { DevOptions } from './dev-options.js';
 import { READY, refusalOf } from './dev-workers-lines.js';
-import { issueAssertion } from '../../session/dev-issuer.js';
+import { signDevAssertion } from '../../session/dev-issuer.js';
 import { play } from './run-scenario.js';
 import { createPrinter, type Printer } from '../../output/print.js';
 import { readScenario } from './scenario.js';
@@ -195,7 +195,7 @@ async function playFile(file: string, stack: DevStack, print: Printer, signal: A
         acting:
           ({ name, roles }) =>
           async (purpose) => ({
-            assertion: await issueAssertion(stack.keys.assertionKey, { ...purpose, subject: name, roles }),
+            assertion: await signDevAssertion(stack.keys.assertionKey, { ...purpose, subject: name, roles }),
           }),
       },
       scenario,

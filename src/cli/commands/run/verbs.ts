@@ -1,6 +1,6 @@
 /** `rok run pause | resume | cancel | kill | finalize`: verbs of one shape. Whether the actor may is decided by the run. */
 import type { Command } from 'commander';
-import type { Act, GovernedRunHandle, Steered } from '../../../client.js';
+import type { Act, GovernedRunHandle, ActorResponse } from '../../../client.js';
 import { RokError } from '../../../domain/errors.js';
 import { FATES, type Fate } from '../../../domain/protocol/decide.js';
 import { actorOf, withActor, type ActorOptions } from '../../session/actor.js';
@@ -65,7 +65,7 @@ async function steerBy(
   handle: GovernedRunHandle,
   verb: Verb,
   act: Act & { readonly was?: Fate },
-): Promise<Steered | null> {
+): Promise<ActorResponse | null> {
   if (verb !== 'finalize') return handle[verb](act);
   await handle.finalize('rok', act);
   return null;
