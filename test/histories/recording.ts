@@ -23,7 +23,11 @@ function withoutMachine(value: unknown): void {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
   if ('identity' in value) value.identity = '';
   if ('stackTrace' in value) value.stackTrace = '';
-  for (const part of Object.values(value) as readonly unknown[]) withoutMachine(part);
+  for (const [name, part] of Object.entries(value)) {
+    // A worker's sticky queue is named by its process and its machine too.
+    if (typeof part === 'string' && /^\d+@/.test(part)) (value as Record<string, unknown>)[name] = 'worker@machine';
+    else withoutMachine(part);
+  }
 }
 
 export async function recordedHistories(): Promise<readonly { readonly name: string; readonly history: Recorded }[]> {

@@ -1,5 +1,6 @@
 /** How a run's first context comes to be: brought by the first call, or prepared where nobody had counted what the agent brings. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { recordIfAsked } from '../histories/recording.js';
 import type { WorkflowHandle } from '@temporalio/client';
 import { parseConfig } from '../../src/platform/config/config.js';
 import { createLogger } from '../../src/platform/logging.js';
@@ -50,6 +51,7 @@ it('a run opened before any execute worker came is prepared, the next brings its
   try {
     await expect(early.result()).resolves.toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
     expect(await activitiesOf(early)).toEqual(['execute.prepare', 'execute.step', 'execute.close_out', 'audit.close']);
+    await recordIfAsked('prepared', early);
 
     const next = await rig.start('rok/acme/next', spec);
     await expect(next.result()).resolves.toMatchObject({ outcome: 'succeeded', verdict: 'COMPLETE' });
