@@ -80,11 +80,11 @@ async function readsOfSteps(run: Run, at: number, [other, otherAt]: readonly [Ru
     way: 'in full' | 'by itself',
     ...steps: readonly (readonly [Run, number])[]
   ): Promise<number> => {
-    const { database, read } = counting(deciding);
+    const counted = counting(deciding);
     const asked = await Promise.all(
       steps.map(async ([one, step]) => ({ caller: one.caller, request: await modelCall(rig, one.run, step) })),
     );
-    const answers = await database.transaction((sql): Promise<readonly (StepAnswer | null)[]> =>
+    const answers = await counted.database.transaction((sql): Promise<readonly (StepAnswer | null)[]> =>
       way === 'in full'
         ? decideInFull(sql, rig.deps, asked)
         : Promise.all(asked.map(({ caller, request }) => decideStep(sql, rig.deps, caller, request))),
@@ -94,7 +94,7 @@ async function readsOfSteps(run: Run, at: number, [other, otherAt]: readonly [Ru
       expect(answer).toMatchObject({ kind: 'decided', ruling: { effect: 'allow' } });
       if (answer !== null) await executed(rig, one.run, step, answer, 50);
     }
-    return read();
+    return counted.read();
   };
   const inFull = await reads('in full', [run, at]);
   const byItself = await reads('by itself', [run, at + 1]);
@@ -105,11 +105,11 @@ async function readsOfSteps(run: Run, at: number, [other, otherAt]: readonly [Ru
 async function readsOfRedeem({ run, caller }: Run, step: number): Promise<number> {
   const answer = await rig.step(caller, await modelCall(rig, run, step));
   if (answer.kind !== 'decided') throw new Error(answer.kind);
-  const { database, read } = counting(executing);
+  const counted = counting(executing);
   const ask = { run, step, attempt: 1, actionDigest: answer.actionDigest, nonce: randomUUID() };
-  expect(await openRedeems(database)(ask)).toMatchObject({ answer: 'ok' });
+  expect(await openRedeems(counted.database)(ask)).toMatchObject({ answer: 'ok' });
   await rig.stack.admin.query('SELECT execute.fence($1, $2, 1)', [uuidOf(run), step]);
-  return read();
+  return counted.read();
 }
 
 it('reads as many rows after two thousand steps as after a hundred', async () => {

@@ -53,12 +53,12 @@ it('the first connection is tried again while nothing answers', async () => {
     applicationName: 'silence test',
     connectTimeoutMs: 300,
   });
-  let gaveUp = false;
+  const seen = { gaveUp: false };
   opening.catch(() => {
-    gaveUp = true;
+    seen.gaveUp = true;
   });
   // The first has been given up when the second is made.
-  while (proxy.made() < 2 && !gaveUp) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (proxy.made() < 2 && !seen.gaveUp) await new Promise((resolve) => setTimeout(resolve, 20));
   proxy.freezeNew(false);
   database = await opening;
 });
