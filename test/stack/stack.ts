@@ -60,7 +60,7 @@ async function takeNamespace({ folder, namespaces }: StackFile): Promise<string>
 }
 
 /** Of gRPC. */
-const NOT_FOUND: number = 5;
+const NOT_FOUND = 5;
 
 /** What an audit worker left there would start a workflow every second, for nobody, until the last test of all has run. */
 async function endSchedule(address: string, namespace: string): Promise<void> {
@@ -68,7 +68,7 @@ async function endSchedule(address: string, namespace: string): Promise<void> {
   try {
     await connection.workflowService.deleteSchedule({ namespace, scheduleId: RECONCILE_SCHEDULE, identity: 'tests' });
   } catch (error) {
-    if (!isGrpcServiceError(error) || Number(error.code) !== NOT_FOUND) throw error;
+    if (!isGrpcServiceError(error) || (error.code as number) !== NOT_FOUND) throw error;
   } finally {
     await connection.close();
   }
