@@ -13,6 +13,7 @@ export type StartErrorCode =
   | 'temporal_cli_missing'
   | 'local_busy'
   | 'local_folder_closed'
+  | 'search_attributes_missing'
   | 'local_server_failed';
 
 /** 1: wrong as asked for; 9: Temporal or PostgreSQL cannot be reached. */

@@ -5,6 +5,7 @@ import { createObserveActivities } from '../activities/observe.js';
 import { createControlActivities } from '../activities/control.js';
 import { CONTROL_QUEUES } from '../domain/executions.js';
 import { connectTemporal } from '../platform/temporal/temporal.js';
+import { requireSearchAttributes } from '../platform/temporal/search-attributes.js';
 import { connectTemporalNative } from '../platform/temporal/temporal-worker.js';
 import { crasher, withCrashPoints } from './crash-points.js';
 import { loadDecideDeps, storeInputs } from './decide-deps.js';
@@ -16,11 +17,17 @@ import { DRAIN_MS, moduleFile, type RunningWorker, type WorkerSetup } from './se
 export async function startControl(setup: WorkerSetup): Promise<RunningWorker> {
   const { config, temporal, log, extensions, metrics } = setup;
   const deps = await loadDecideDeps(setup);
+  const temporalClient = await connectTemporal(temporal);
+  try {
+    await requireSearchAttributes(temporalClient);
+  } catch (error) {
+    await temporalClient.close();
+    throw error;
+  }
   const decide = await openPool(setup, 'decide', 'control', 20);
   const observe = await openPool(setup, 'observe', 'control', 10);
   await storeInputs(decide, deps);
   const connection = await connectTemporalNative(temporal);
-  const temporalClient = await connectTemporal(temporal);
   const measured = metrics === undefined ? {} : { metrics };
   const crashAt = crasher(config.crashAt);
   const repairs = startRepairs(temporalClient.client, decide, log, setup.sweepMs);

@@ -67,3 +67,33 @@ it('of acks a run takes 256 of each domain, and one that floods its own keeps no
   await observe.close();
   await decide.query(`SELECT audit.ack($1, 'orchestrator', 'finalize_run', 'done', '{"table":"decide.runs"}')`, [run]);
 });
+
+it.each([
+  ['actor', `repeat('x', $n)`, 1000],
+  ['issuer', `repeat('x', $n)`, 8192],
+  ['token_id', `repeat('x', $n)`, 256],
+  ['assertion', `repeat('x', $n)`, 8192],
+  ['action_digest', `repeat('x', $n)`, 64],
+  ['roles', `array_fill('x'::text, ARRAY[$n])`, 64],
+])('%s of an act is bounded, and taken at its bound', async (column, value, bound) => {
+  const run = aRun();
+  await plant(stack.admin, [run]);
+  const columns = {
+    actor: `'a'`,
+    roles: `'{}'`,
+    issuer: `'i'`,
+    token_id: 'NULL',
+    assertion: 'NULL',
+    action_digest: 'NULL',
+  };
+  const write = (n: number) => {
+    const all = { ...columns, [column]: value.replace('$n', String(n)) };
+    return decide.query(
+      `INSERT INTO decide.acts (run_id, update_id, verb, allowed, ${Object.keys(all).join(', ')})
+       VALUES ($1, $2, 'kill', false, ${Object.values(all).join(', ')})`,
+      [run.run, `act-${n}`],
+    );
+  };
+  await write(bound);
+  await expect(write(bound + 1)).rejects.toMatchObject({ code: '23514' });
+});

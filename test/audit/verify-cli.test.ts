@@ -97,6 +97,10 @@ describe('a chain', () => {
 
   it('carries the public keys, which can be exported by themselves', async () => {
     await rig.rok('export', '--keys', '--out', file('keys.json'));
+    expect(await rig.rok('export', '--keys', '--out', '/no-folder/keys.json')).toMatchObject({
+      code: 2,
+      err: saying('`/no-folder/keys.json` cannot be written (ENOENT)'),
+    });
     const { keys } = JSON.parse(await readFile(file('keys.json'), 'utf8')) as { readonly keys: readonly JWK[] };
     expect(keys.map(({ kid, kty, d }) => [kid, kty, d])).toEqual([['development-receipt', 'OKP', undefined]]);
     expect(await offline('verify', file('chain.json'), '--jwks', file('keys.json'))).toMatchObject({ code: 0 });

@@ -13,7 +13,13 @@ export type LedgerRig = {
 
 export async function createLedgerRig(): Promise<LedgerRig> {
   const stack = await createStack();
-  const decide = await openDatabase(stack.urls.decide, { login: 'decide', applicationName: 'tests', max: 20 });
+  const decide = await openDatabase(stack.urls.decide, {
+    login: 'decide',
+    applicationName: 'tests',
+    max: 20,
+    // Twenty at once are made when hundreds ask at once, on a machine that does much beside.
+    connectTimeoutMs: 30_000,
+  });
   const execute = await openDatabase(stack.urls.execute, { login: 'execute', applicationName: 'tests', max: 4 });
   return {
     stack,

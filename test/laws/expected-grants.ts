@@ -84,7 +84,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'audit.receipt_heads': 'SELECT INSERT UPDATE(n,hash)',
     'audit.receipts': 'SELECT INSERT(but signed_at)',
     'audit.set_aside': 'SELECT',
-    'audit.findUnclaimed': 'SELECT INSERT(but found_at)',
+    'audit.strays': 'SELECT INSERT(but found_at)',
     'audit.trace_checks': 'SELECT INSERT(but checked_at)',
     'audit.unchecked_approvals': 'SELECT INSERT UPDATE DELETE',
     'audit.unsigned': 'SELECT DELETE',

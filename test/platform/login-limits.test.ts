@@ -26,12 +26,13 @@ describe('the limits of each login', () => {
     await client.connect();
     const { rows } = await client.query<{ name: string; setting: string }>(
       `SELECT name, setting FROM pg_settings WHERE name IN
-        ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') ORDER BY name`,
+        ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'jit') ORDER BY name`,
     );
     await client.end();
     const { statementTimeoutMs, lockTimeoutMs, idleInTransactionTimeoutMs } = limitsOf(login);
     expect(rows).toEqual([
       { name: 'idle_in_transaction_session_timeout', setting: String(idleInTransactionTimeoutMs) },
+      { name: 'jit', setting: 'off' },
       { name: 'lock_timeout', setting: String(lockTimeoutMs) },
       { name: 'statement_timeout', setting: String(statementTimeoutMs) },
     ]);
@@ -49,7 +50,9 @@ describe('the limits of each login', () => {
     await stack.admin.query('ALTER ROLE rok_decide RESET lock_timeout');
     await stack.admin.query(`ALTER ROLE rok_decide SET statement_timeout = '1min'`);
     await stack.admin.query(`ALTER ROLE rok_read SET statement_timeout = 0`);
+    await stack.admin.query('ALTER ROLE rok_observe RESET jit');
     const found = await checked();
+    expect(found['observe']?.detail).toContain('jit of the role is not off');
     expect(found['decide']?.detail).toContain(
       'lock_timeout of the role is not set; statement_timeout of the role is 60000 ms, not 2000',
     );

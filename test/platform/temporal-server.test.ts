@@ -9,9 +9,14 @@ import { freePorts } from '../../src/platform/local/free-port.js';
 import { argumentsOf } from '../../src/platform/local/process-identity.js';
 import { findTemporalCli } from '../../src/platform/local/temporal-cli.js';
 import { startTemporal } from '../../src/platform/local/temporal-server.js';
+import { loadConfig } from '../../src/platform/config/config.js';
+import { createLogger } from '../../src/platform/logging.js';
 import { ensureSearchAttributes, missingSearchAttributes } from '../../src/platform/temporal/search-attributes.js';
 import { connectTemporalNative } from '../../src/platform/temporal/temporal-worker.js';
 import { connectTemporal, temporalSettings, type TemporalClient } from '../../src/platform/temporal/temporal.js';
+import { startWorkers } from '../../src/workers/start.js';
+import { rok } from '../cli/rig.js';
+import { createStack } from '../stack/stack.js';
 import { until } from '../faults/until.js';
 import { temporalCli, temporaryFolder } from '../stack/servers.js';
 import { readStackFile } from '../stack/stack-file.js';
@@ -100,6 +105,46 @@ it.each([
     await server.stop();
   }
 });
+
+it('given a server without them, a control worker says which and the command, and `rok migrate --temporal` registers them', async () => {
+  const server = await startTemporal({ cli: await temporalCli(), dbFile, searchAttributes: {}, namespaces: ['bare'] });
+  const stack = await createStack();
+  try {
+    const env = {
+      TEMPORAL_ADDRESS: server.address,
+      TEMPORAL_NAMESPACE: 'bare',
+      ROK_DATABASE_URL: stack.adminUrl,
+      GOVERNANCE_PROFILE: 'STANDARD',
+    };
+    const setup = {
+      config: loadConfig(env),
+      temporal: settingsFor(server.address, 'bare'),
+      log: createLogger({ level: 'silent' }),
+    };
+    await expect(startWorkers(['control'], setup)).rejects.toMatchObject({
+      code: 'search_attributes_missing',
+      exitCode: 9,
+      message: expect.stringContaining('lacks the search attributes RokTenant, RokAgent, RokPhase,'),
+      hint: expect.stringContaining(
+        'run `rok migrate --temporal`, or `temporal operator search-attribute create --namespace bare --name RokTenant --type Keyword',
+      ),
+    });
+    const first = await rok(['migrate', '--temporal', '--json'], env);
+    expect({ code: first.code, said: JSON.parse(first.out) as unknown }).toMatchObject({
+      code: 0,
+      said: { migrated: [], registered: expect.arrayContaining(['RokTenant', 'RokHold', 'RokSpendMicros']) },
+    });
+    expect(await rok(['migrate', '--temporal'], env)).toMatchObject({
+      code: 0,
+      out: 'nothing to do\nsearch attributes: all were registered\n',
+    });
+    const worker = await startWorkers(['control'], setup);
+    await worker.stop();
+  } finally {
+    await stack.drop();
+    await server.stop();
+  }
+}, 120_000);
 
 it('given a server without them, registers the search attributes, for several callers at once', async () => {
   const server = await startTemporal({ cli: await temporalCli(), dbFile, searchAttributes: {}, namespaces: ['bare'] });

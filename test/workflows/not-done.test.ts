@@ -51,6 +51,62 @@ async function realHands(database: OpenDatabase): Promise<ReturnType<typeof crea
   return createExecuteActivities({ database, redeem: openRedeems(database), registry, agents, log });
 }
 
+describe('a poller on `rok-execute` that answers nonsense', () => {
+  it('is not believed: what became of the call is unknown, and the run ends as one whose steps did not succeed', async () => {
+    const rig = await createRig({ workers: ['control', 'audit'] });
+    const database = await openAs(rig.stack, 'execute');
+    const connection = await NativeConnection.connect({ address: rig.stack.temporalAddress });
+    const nonsense: readonly unknown[] = [
+      null,
+      'done',
+      [],
+      {},
+      { result: null, resultDigest: null },
+      { result: { status: 'succeeded' }, resultDigest: null },
+      { ...SUCCEEDED, resultDigest: 7 },
+      { ...SUCCEEDED, model: undefined },
+      { ...SUCCEEDED, model: { ...SUCCEEDED.model, toolCalls: 'none' } },
+      { result: { status: 'failed', code: 'toString' }, resultDigest: null },
+    ];
+    let answered = 0;
+    const worker = await Worker.create({
+      connection,
+      namespace: rig.stack.namespace,
+      taskQueue: 'rok-execute',
+      activities: {
+        ...(await realHands(database)),
+        'execute.step': () => Promise.resolve(nonsense[answered++ % nonsense.length]),
+      },
+    });
+    const running = worker.run();
+    try {
+      const runs = await Promise.all(
+        [1, 2, 3].map((at) =>
+          rig.start(`rok/acme/nonsense-${at}`, {
+            tenant: 'acme',
+            agent: 'refund-desk',
+            input: 'Please refund A-1001, 12.00.',
+            actor: { local: 'alice' },
+          }),
+        ),
+      );
+      for (const handle of runs)
+        expect(await handle.result()).toMatchObject({
+          outcome: 'failed',
+          detail: 'step 1 did not succeed in 4 attempts',
+          verdict: expect.stringMatching(/^(COMPLETE|INCOMPLETE)$/) as unknown,
+        });
+      expect(answered).toBe(12);
+    } finally {
+      worker.shutdown();
+      await running;
+      await connection.close();
+      await database.close();
+      await rig.close();
+    }
+  }, 120_000);
+});
+
 describe('a poller on `rok-execute` that answers without an attempt', () => {
   it.each(['', 'e'.repeat(64)])(
     'is found, with the result digest `%s`',

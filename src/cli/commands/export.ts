@@ -34,12 +34,21 @@ export function exportCommand(program: Command): void {
         if (asked.filter(Boolean).length !== 1)
           throw new RokError('usage', 'name one thing to export', 'a run, `--chain <tenant>`, `--keys` or `--heads`');
         const text = await textOf(run, options, await reader());
-        await writeFile(options.out, text);
+        await write(options.out, text);
         if (print.json) print.object({ file: options.out, bytes: Buffer.byteLength(text) });
         else print.say(`written to ${options.out}`);
         return 0;
       }),
     );
+}
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new RokError('usage', `\`${file}\` cannot be written (${code ?? message})`, 'name a file that you may write');
+  }
 }
 
 async function textOf(run: string | undefined, options: Options, source: Reader): Promise<string> {

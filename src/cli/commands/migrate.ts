@@ -1,18 +1,24 @@
-/** `rok migrate`: brings a database to the state of sql/. Needs a superuser's URL, which is asked for here and nowhere else. */
+/**
+ * `rok migrate`: brings a database to the state of sql/, and with `--temporal` a Temporal namespace to the search attributes of
+ * runs. Needs a superuser's URL, which is asked for here and nowhere else.
+ */
 import type { Command } from 'commander';
 import { RokError } from '../../domain/errors.js';
 import { loadConfig } from '../../platform/config/config.js';
 import { migrate } from '../../platform/postgres/migrate.js';
 import { sqlFolder } from '../../platform/postgres/sql-folder.js';
+import { ensureSearchAttributes } from '../../platform/temporal/search-attributes.js';
+import { connectTemporal, temporalSettings } from '../../platform/temporal/temporal.js';
 import { inSession } from '../session/session.js';
 
-type Options = { readonly url?: string };
+type Options = { readonly url?: string; readonly temporal?: boolean };
 
 export function migrateCommand(program: Command): void {
   program
     .command('migrate')
     .description('bring the database to the state of sql/')
     .option('--url <url>', 'of a superuser (also ROK_DATABASE_URL)')
+    .option('--temporal', 'register the search attributes in Temporal too (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE)')
     .action((options: Options, command: Command) =>
       inSession(command, async ({ env, print }) => {
         const url = options.url ?? loadConfig(env).databaseUrl;
@@ -23,9 +29,28 @@ export function migrateCommand(program: Command): void {
             'add `--url postgresql://user:password@host:5432/database`, or set `ROK_DATABASE_URL`',
           );
         const files = await migrate(url, { folder: sqlFolder });
-        if (print.json) print.object({ migrated: files });
-        else print.data(files.length === 0 ? 'nothing to do' : `${files.length} files run`);
+        const attributes = options.temporal === true ? await registerAttributes(env) : undefined;
+        if (print.json)
+          print.object({ migrated: files, ...(attributes === undefined ? {} : { registered: attributes }) });
+        else {
+          print.data(files.length === 0 ? 'nothing to do' : `${files.length} files run`);
+          if (attributes !== undefined)
+            print.data(
+              attributes.length === 0
+                ? 'search attributes: all were registered'
+                : `search attributes registered: ${attributes.join(', ')}`,
+            );
+        }
         return 0;
       }),
     );
+}
+
+async function registerAttributes(env: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const temporalClient = await connectTemporal(temporalSettings(env));
+  try {
+    return await ensureSearchAttributes(temporalClient.connection, temporalClient.settings.namespace);
+  } finally {
+    await temporalClient.close();
+  }
 }

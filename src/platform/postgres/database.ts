@@ -80,6 +80,7 @@ function poolConfig(url: string, options: OpenOptions, become: string | undefine
   const settings = {
     TimeZone: 'UTC',
     DateStyle: 'ISO',
+    jit: 'off',
     statement_timeout: statementTimeoutMs,
     lock_timeout: lockTimeoutMs,
     idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,

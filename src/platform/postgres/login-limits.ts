@@ -23,7 +23,7 @@ export async function missingLimits(sql: Sql, login: Login): Promise<readonly st
     FROM pg_settings s WHERE s.name = ANY ($1) ORDER BY s.name`,
     [Object.keys(SETTINGS)],
   );
-  return found.flatMap(({ name, session_ms: session, role_ms: role }) => {
+  const limits = found.flatMap(({ name, session_ms: session, role_ms: role }) => {
     const wanted = limitsOf(login)[SETTINGS[name]];
     return [
       ...(role === null ? [`${name} of the role is not set`] : []),
@@ -31,6 +31,19 @@ export async function missingLimits(sql: Sql, login: Login): Promise<readonly st
       ...(isWeaker(session, wanted) ? [`${name} of the session is ${session} ms, not ${wanted}`] : []),
     ];
   });
+  return [...limits, ...(await compiled(sql))];
+}
+
+/** Where statements are compiled (JIT), which takes longer than they do. */
+async function compiled(sql: Sql): Promise<readonly string[]> {
+  const [found] = await sql.query<{ session: string; role: boolean }>(
+    `SELECT current_setting('jit') AS session,
+      EXISTS (SELECT FROM pg_roles WHERE rolname = session_user AND 'jit=off' = ANY (rolconfig)) AS role`,
+  );
+  return [
+    ...(found?.role === true ? [] : ['jit of the role is not off']),
+    ...(found?.session === 'off' ? [] : ['jit of the session is on']),
+  ];
 }
 
 /** 0 is no limit. */

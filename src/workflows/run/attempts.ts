@@ -9,6 +9,7 @@ import type { ErrorCode } from '../../domain/errors.js';
 import type { Digest } from '../../domain/ids.js';
 import type { SaidFate } from '../../domain/protocol/decide.js';
 import type { FirstInput, ModelAnswer, StepResult } from '../../domain/protocol/execute.js';
+import { stepResultOf } from '../../domain/protocol/step-result.js';
 import { RunEnded } from './ending.js';
 import type { Draft, GovernedRun, Permit } from './governed-state.js';
 import { executeStep } from '../activity-proxies.js';
@@ -79,11 +80,19 @@ export async function attemptUntilDone(run: GovernedRun, task: Task): Promise<Do
   }
 }
 
+/** Somebody answered who is no execute worker of ours, or of another version: what became of the call, nobody here knows. */
+const UNREADABLE: StepResult = {
+  result: { status: 'unknown', cause: 'the answer of the executors is not of the form that it must have' },
+  resultDigest: null,
+};
+
 async function execute(run: GovernedRun, permit: Permit, { context, first }: Task): Promise<StepResult> {
   const { intent, actionDigest, grant } = permit;
   const { opened } = run;
   try {
-    return await executeStep(`${intent.step}.${intent.attempt} ${intent.kind} ${intent.target}`)['execute.step']({
+    const answer: unknown = await executeStep(`${intent.step}.${intent.attempt} ${intent.kind} ${intent.target}`)[
+      'execute.step'
+    ]({
       run: run.run,
       tenant: opened.tenant,
       agent: opened.agent,
@@ -94,6 +103,10 @@ async function execute(run: GovernedRun, permit: Permit, { context, first }: Tas
       ...(context === undefined ? {} : { context }),
       ...(first === undefined ? {} : { first }),
     });
+    const read = stepResultOf(answer);
+    const lacksItsModel =
+      intent.kind === 'model.call' && read?.result.status === 'succeeded' && read.model === undefined;
+    return read === null || lacksItsModel ? UNREADABLE : read;
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
     // The attempt's rows say what really happened; this is only what the workflow can know.

@@ -4,7 +4,7 @@ import { loadConfig, type Config } from '../../../platform/config/config.js';
 import { agentsFolder, loadKeySet, loadPrivateKey, policiesFolder } from '../../../platform/config/files.js';
 import { checkLogins } from '../../../platform/postgres/login-check.js';
 import { createLogger } from '../../../platform/logging.js';
-import { missingSearchAttributes } from '../../../platform/temporal/search-attributes.js';
+import { missingSearchAttributes, whatToDo } from '../../../platform/temporal/search-attributes.js';
 import { StartError } from '../../../platform/start-error.js';
 import { connectTemporal, temporalSettings } from '../../../platform/temporal/temporal.js';
 import { loadDecideDeps } from '../../../workers/decide-deps.js';
@@ -65,11 +65,7 @@ async function temporal(env: NodeJS.ProcessEnv): Promise<readonly Finding[]> {
     const attributes =
       missing.length === 0
         ? fine('search attributes', 'all registered')
-        : failed(
-            'search attributes',
-            `not registered: ${missing.join(', ')}`,
-            'start a control worker with a role that may register them, or add them with the Temporal CLI',
-          );
+        : failed('search attributes', `not registered: ${missing.join(', ')}`, whatToDo(missing, settings.namespace));
     return [reached, attributes];
   } finally {
     await temporalClient.close();
