@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { databaseUrlOf, loadConfig, parseConfig } from '../../src/platform/config/config.js';
+import { loadPrivateKey } from '../../src/platform/config/files.js';
+import { variables } from '../../src/platform/config/variables.js';
 import type { StartError } from '../../src/platform/start-error.js';
 
 function refusal(env: NodeJS.ProcessEnv): StartError {
@@ -103,8 +105,31 @@ describe('parseConfig', () => {
   it('given a wrong value that may hold a secret, does not repeat it anywhere', () => {
     const error = refusal({ ROK_DATABASE_URL: 'mysql://u:hunter2@db/rok', ROK_SIGNING_KEY: 'hunter2'.repeat(10_000) });
     expect(error.message).toContain('`ROK_DATABASE_URL` is not a URL like');
-    expect(error.message).toContain('`ROK_SIGNING_KEY` is not a key of at most 65536 characters');
+    expect(error.message).toContain('`ROK_SIGNING_KEY` is not a path of at most 4096 characters');
     expect(`${error.message}${error.hint}${error.stack ?? ''}${JSON.stringify(error)}`).not.toContain('hunter2');
+  });
+
+  it.each(Object.keys(variables).filter((name) => name !== 'ROK_ASSERTION'))(
+    'given a private key in %s itself, refuses it and does not repeat it anywhere',
+    (name) => {
+      const keys = [
+        '{"kty":"OKP","crv":"Ed25519","d":"hunter2","x":"hunter2","kid":"k"}',
+        '-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n',
+        'eyJhbGciOiJFZERTQSJ9.hunter2.hunter2',
+        `sk-live-hunter2-${'0'.repeat(40)}\n`,
+      ];
+      for (const key of keys) {
+        const error = refusal({ [name]: key });
+        expect(error.message).toContain(`\`${name}\` is not `);
+        expect(`${error.message}${error.hint}${error.stack ?? ''}${JSON.stringify(error)}`).not.toContain('hunter2');
+      }
+    },
+  );
+
+  it('given a key where a file is named, does not repeat it either', async () => {
+    const refused = await loadPrivateKey('{"kty":"OKP","d":"hunter2"}').catch((error: unknown) => error);
+    expect(refused).toMatchObject({ message: 'the key is given where its file belongs' });
+    expect(`${String(refused)}${JSON.stringify(refused)}`).not.toContain('hunter2');
   });
 });
 

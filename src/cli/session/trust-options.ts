@@ -4,6 +4,7 @@ import type { JSONWebKeySet } from 'jose';
 import type { Trust } from '../../audit/verify/verify.js';
 import { parseHeads, type OutsideHead } from '../../audit/verify/chain.js';
 import { RokError } from '../../domain/errors.js';
+import { isKeyText } from '../../platform/config/key-text.js';
 
 export type TrustOptions = { readonly jwks?: string; readonly key?: string };
 
@@ -37,13 +38,16 @@ async function keySet(file: string): Promise<JSONWebKeySet> {
   } catch (error) {
     if (error instanceof RokError) throw error;
   }
-  throw new RokError('usage', `\`${file}\` is not a key set`, 'name a JWKS file: { "keys": […] }');
+  throw new RokError('usage', `\`${named(file)}\` is not a key set`, 'name a JWKS file: { "keys": […] }');
 }
 
 async function textOf(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch {
-    throw new RokError('usage', `the file \`${file}\` cannot be read`, 'see that it is there');
+    throw new RokError('usage', `the file \`${named(file)}\` cannot be read`, 'see that it is there');
   }
 }
+
+/** A file by its name; who gave a key in its place does not find it on the terminal and in its log. */
+const named = (file: string): string => (isKeyText(file) ? 'a key, not the name of a file' : file);

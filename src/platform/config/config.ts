@@ -7,6 +7,7 @@ import type { IssuerGroups } from '../../domain/person.js';
 import type { Profile } from '../../domain/profiles.js';
 import { logins, roleOf, type Login } from '../postgres/login.js';
 import { didYouMean } from './did-you-mean.js';
+import { isKeyText } from './key-text.js';
 import { StartError } from '../start-error.js';
 import { isSecret, providerNames, variables, workerNames } from './variables.js';
 import type { Address, LogLevel, ProviderName, VariableName, WorkerName } from './variables.js';
@@ -88,8 +89,8 @@ function wrongValues(error: z.ZodError, given: NodeJS.ProcessEnv): readonly stri
   const names = [...new Set(error.issues.map((issue) => String(issue.path[0])))];
   return names.map((name) => {
     const expected = error.issues.find((issue) => issue.path[0] === name)?.message ?? 'something else';
-    if (isSecret(name)) return `\`${name}\` is not ${expected}`;
     const value = given[name] ?? '';
+    if (isSecret(name) || isKeyText(value)) return `\`${name}\` is not ${expected}`;
     const words = /^(?:one|a list) of (.*)$/.exec(expected)?.[1]?.split(', ') ?? [];
     const meant = didYouMean(value, words);
     return `\`${name}\` is \`${value}\`, expected ${expected}${meant === undefined ? '' : `, did you mean \`${meant}\``}`;

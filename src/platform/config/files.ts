@@ -11,6 +11,7 @@ import { parseAgent, type Agent } from '../../domain/agent.js';
 import { parsePolicySource, type PolicySource } from '../../domain/policy-source.js';
 import type { Config } from './config.js';
 import { StartError } from '../start-error.js';
+import { isKeyText } from './key-text.js';
 
 const wrong = (message: string, hint: string, cause?: unknown): StartError =>
   new StartError({ code: 'config_invalid', message, hint, exitCode: 1, ...(cause === undefined ? {} : { cause }) });
@@ -97,6 +98,7 @@ export async function loadPrivateKey(file: string): Promise<JWK & { readonly kid
 }
 
 async function readJson(file: string, what: string): Promise<unknown> {
+  if (isKeyText(file)) throw wrong(`the ${what} is given where its file belongs`, 'write it to a file, and name that');
   try {
     return JSON.parse(await readFile(file, 'utf8')) as unknown;
   } catch (error) {

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { parseIssuers, type IssuerGroups } from '../../domain/person.js';
 import { PROFILES } from '../../domain/profiles.js';
+import { isKeyText } from './key-text.js';
 
 export const workerNames = ['control', 'execute', 'audit', 'http'] as const;
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -38,7 +39,7 @@ function toAddress(text: string, context: z.RefinementCtx): Address {
 
 function toIssuers(text: string, context: z.RefinementCtx): IssuerGroups {
   const groups = parseIssuers(text);
-  if (groups !== null) return groups;
+  if (groups !== null && !isKeyText(text)) return groups;
   context.addIssue({
     code: 'custom',
     message: 'issuers like `https://one;staff=https://two,https://three`, each once',
@@ -48,7 +49,10 @@ function toIssuers(text: string, context: z.RefinementCtx): IssuerGroups {
 
 const databaseUrl = z.string().refine(isPostgresUrl, { error: 'a URL like postgresql://login@host:5432/database' });
 const address = z.string().transform(toAddress);
-const text = z.string().max(4_096, { error: 'at most 4096 characters' });
+const path = z
+  .string()
+  .max(4_096, { error: 'a path of at most 4096 characters' })
+  .refine((value) => !isKeyText(value), { error: 'a path: it names the file, and holds nothing of what is in it' });
 const workers = z
   .string()
   .transform((list) => list.split(',').map((name) => name.trim()))
@@ -64,20 +68,20 @@ export const variables = {
   ROK_DATABASE_URL_AUDIT: databaseUrl,
   ROK_DATABASE_URL_READ: databaseUrl,
   ROK_WORKERS: workers,
-  ROK_TEMPORAL_CLI: text,
+  ROK_TEMPORAL_CLI: path,
   ROK_CRASH_AT: z.string().regex(/^[a-z][a-z0-9_.-]{0,63}(@[^\s:]{1,500})?(:[1-9][0-9]{0,3})?$/, {
     error: 'the name of a crash point, with `@workflow-id` for that workflow only and `:N` for its Nth time',
   }),
-  ROK_PRICES: text,
-  ROK_POLICIES: text,
-  ROK_AGENTS: text,
-  ROK_SIGNING_KEY: z.string().max(65_536, { error: 'a key of at most 65536 characters' }),
+  ROK_PRICES: path,
+  ROK_POLICIES: path,
+  ROK_AGENTS: path,
+  ROK_SIGNING_KEY: path,
   ROK_ASSERTION: z.string().max(8_192, { error: 'an assertion of at most 8192 characters' }),
   ROK_ASSERTION_ISSUER: z.string().transform(toIssuers),
-  ROK_ASSERTION_KEY: z.string().max(65_536, { error: 'a key of at most 65536 characters' }),
-  ROK_HEADS: text,
+  ROK_ASSERTION_KEY: path,
+  ROK_HEADS: path,
   ROK_HTTP_ADDR: address,
-  ROK_JWKS: text,
+  ROK_JWKS: path,
   ROK_METRICS_ADDR: address,
   ROK_LOG_LEVEL: oneOf(logLevels),
 } as const;
