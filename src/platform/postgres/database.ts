@@ -67,11 +67,14 @@ function databaseOn(connect: Connect, close: () => Promise<void>, until: AbortSi
   };
 }
 
+/** The client's patience is above the server's, so that the server says what was wrong; 0 is without end. */
+const aboveStatement = ({ statementTimeoutMs, answerTimeoutMs }: LoginLimits): number =>
+  statementTimeoutMs === 0 ? 0 : Math.max(answerTimeoutMs, statementTimeoutMs + 500);
+
 function poolConfig(url: string, options: OpenOptions, become: string | undefined): pg.PoolConfig {
-  const { statementTimeoutMs, lockTimeoutMs, idleInTransactionTimeoutMs, answerTimeoutMs } = {
-    ...(options.login === undefined ? unlimited : limitsOf(options.login)),
-    ...options,
-  };
+  const limits = { ...(options.login === undefined ? unlimited : limitsOf(options.login)), ...options };
+  const { statementTimeoutMs, lockTimeoutMs, idleInTransactionTimeoutMs } = limits;
+  const answerTimeoutMs = options.answerTimeoutMs ?? aboveStatement(limits);
   const target = new URL(url);
   const given = target.searchParams.get('options');
   // The driver lets the URL's options replace ours: put both into one.
