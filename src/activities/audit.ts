@@ -1,4 +1,7 @@
-/** The auditing power's only hands: remote activities on `rok-audit`, each idempotent and each useful without the others. */
+/**
+ * The activities of the auditing power: remote, on task queue `rok-audit`. Each is idempotent and can run without the
+ * others.
+ */
 import { closeRun } from '../audit/judge/close.js';
 import { beat } from '../audit/reconcile/beats.js';
 import { recordClosed } from '../audit/reconcile/closed.js';

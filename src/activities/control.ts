@@ -1,4 +1,7 @@
-/** Decide and observe together, each by its own hands and its own login. Both are idempotent, so a round may be repeated. */
+/**
+ * Local activities that decide and append to the trace at the same time, each with its own database login. Both parts
+ * are idempotent, so Temporal may run one again.
+ */
 import type { DecideActivities } from '../domain/protocol/decide.js';
 import type { ObserveActivities } from '../domain/protocol/observe.js';
 import type { ControlActivities } from '../domain/protocol/control.js';

@@ -1,4 +1,7 @@
-/** The deciding power's activities: each act is one transaction under the run's lock, asked for by the run's own history only. */
+/**
+ * The activities of the deciding power. Each is one transaction under the lock on the run's row, and serves only the
+ * execution that is the run's history.
+ */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { NotThisHistory } from '../decide/rows/run-row.js';
 import { administer } from '../decide/actors/administer.js';

@@ -1,4 +1,7 @@
-/** The executing power's only hands: remote activities on `rok-execute`. Thin on purpose; what they do stands in src/execute. */
+/**
+ * The activities of the executing power: remote, on task queue `rok-execute`. Thin on purpose: the work is in
+ * src/execute.
+ */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { RokError } from '../domain/errors.js';
 import type { RunId } from '../domain/ids.js';

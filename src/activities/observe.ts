@@ -1,4 +1,4 @@
-/** The observing power's only hands: one local activity, one append. */
+/** The one activity of the observing power: a local one that appends to the trace. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { ObserveActivities } from '../domain/protocol/observe.js';
 import type { Database } from '../domain/sql.js';

@@ -1,6 +1,6 @@
 /**
- * What the database refused for what it holds (SQLSTATE class 22: data, 23: constraints). It refuses it the next time too, so
- * no local activity tries it again: a retry would keep its run's turn for ever.
+ * Errors with which the database refuses data (SQLSTATE class 22: data, 23: constraints). The database would refuse the
+ * same data again, so they are not retried: a local activity that retries for ever would block its run.
  */
 import { ApplicationFailure } from '@temporalio/activity';
 

@@ -1,4 +1,7 @@
-/** Temporal's client as the auditor sees it: three questions and one signal. Makes no connection of its own. */
+/**
+ * Implements the auditor's view of Temporal with Temporal's client: three queries and one signal. Opens no connection
+ * itself.
+ */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { TemporalView } from '../audit/reconcile/temporal-view.js';
 import { CONTROL_QUEUES, GOVERNED_RUN, WITHOUT_RUN } from '../domain/executions.js';

@@ -1,4 +1,4 @@
-/** Where the auditing power says what it did; a pino logger fits. Not evidence. */
+/** The logger of the auditing power, as an interface that pino's loggers fit. A log is not evidence. */
 export interface AuditLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

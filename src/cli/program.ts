@@ -1,6 +1,6 @@
 /**
- * The command line: knows the commands and turns every failure into two lines and an exit code. One file per command; those
- * that start servers or workers are loaded only when they are asked for. It ends no process: main.ts does.
+ * The command line: registers the commands and turns every failure into two lines and an exit code. One file per
+ * command; a command that starts servers or workers is loaded only when it runs. main.ts ends the process.
  */
 import { Command } from 'commander';
 import { approvalAnswer } from './commands/approval/answer.js';

@@ -1,4 +1,7 @@
-/** Asks the deciding power for what is beside any run, by a workflow of its own, and waits for the answer. Decides nothing. */
+/**
+ * Sends a request that concerns no single run to the deciding power, by a workflow of its own, and waits for the
+ * answer. Decides nothing.
+ */
 import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError, type Client } from '@temporalio/client';
 import type { Administered, Administration } from '../domain/protocol/administer.js';

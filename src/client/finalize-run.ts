@@ -1,6 +1,6 @@
 /**
- * Sends `finalize_run`. A signal has no answer, so for an act with an assertion the answer is looked for where the deciders
- * recorded it.
+ * Sends the signal `finalize_run`. A signal has no answer, so for an act with an assertion the client reads the answer
+ * that the deciding power recorded.
  */
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';

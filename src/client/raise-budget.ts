@@ -1,4 +1,4 @@
-/** Sends `raise_budget`: an assertion for it is bound to the digest of the whole raise, so it serves for no other. */
+/** Sends `raise_budget`. An assertion for it is bound to the digest of the whole raise, so it is good for no other. */
 import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { claimOf, type Act } from './actor-claims.js';

@@ -1,4 +1,4 @@
-/** Asks whether a start under an id that is taken is the first one's repeat: the same gives the first run, another is refused. */
+/** Handles a start whose id is taken: if it is the same start, the first run is returned; otherwise it is refused. */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { RokError } from '../domain/errors.js';

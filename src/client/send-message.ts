@@ -1,6 +1,6 @@
 /**
- * Says something to a run: by an update, and beside the run (workflow `administer`) where Temporal takes no more updates of it.
- * The message is the same either way, and so is what it is signed for; said twice it counts once.
+ * Sends a message to a run: as an update, or by the workflow `administer` when Temporal accepts no more updates for
+ * that run. The message and the action that is signed are the same either way, and a message sent twice counts once.
  */
 import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { ask } from './administer.js';

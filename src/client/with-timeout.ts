@@ -1,4 +1,4 @@
-/** Waits for an answer so long and no longer. What was asked for goes on. */
+/** Waits for a promise for a limited time. The work behind the promise goes on. */
 import { RokError } from '../domain/errors.js';
 
 /** @throws RokError still_open when there is no answer in time */

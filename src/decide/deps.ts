@@ -1,4 +1,7 @@
-/** What the deciding power is given: its rules and its data. No clock, no keys, no network. */
+/**
+ * What the deciding power works with, passed in by the worker: policies, prices, agents, profile, and how to verify an
+ * assertion. No clock, no private key, no network; the database handle is passed beside it.
+ */
 import type { Agent } from '../domain/agent.js';
 import type { Profile } from '../domain/profiles.js';
 import type { ClaimVerifier } from './actors/access.js';

@@ -1,4 +1,7 @@
-/** Everything a decision depends on, as plain canonical JSON: stored by digest, so that any decision can be computed again. */
+/**
+ * The snapshot: everything a decision depends on, as canonical JSON stored by digest, so that the decision can be
+ * computed again.
+ */
 import type { Agent } from '../domain/agent.js';
 import type { Digest } from '../domain/ids.js';
 import type { Json } from '../domain/json.js';

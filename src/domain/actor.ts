@@ -1,6 +1,6 @@
 /**
- * Who asks. In STRICT an actor is only what a signed assertion says; elsewhere a caller without one is a local actor,
- * labelled as such wherever it shows.
+ * Who acts. In STRICT an actor is only what a signed assertion says; in other profiles a caller without an assertion is
+ * a local actor, and is labelled so wherever it shows.
  */
 
 import type { PersonKey } from './person.js';

@@ -1,6 +1,7 @@
 /**
- * What an assertion says that it is for, read without its key: good only for refusing early what could never be taken, in a
- * validator, without history. That it is what it says is verified where the act is decided (decide/actors/access.ts).
+ * Reads, without a key, what an assertion claims to be for. Workflow validators use it to refuse early, without
+ * history, an assertion that could never be accepted. The signature is verified where the act is decided
+ * (decide/actors/access.ts).
  */
 export type ClaimedPurpose = {
   readonly workflowId: string;

@@ -1,4 +1,4 @@
-/** One try of a step, as it ended. Unknown stays unknown: it may have happened and is charged in full. */
+/** One try of a step and its result. `unknown` stays unknown: the call may have happened, so it is charged in full. */
 import type { ErrorCode } from './errors.js';
 import type { Digest } from './ids.js';
 

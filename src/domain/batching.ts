@@ -1,8 +1,8 @@
 /**
- * A batcher without delay: items that arrive while a batch is in flight form the next one, which shares one transaction, one
- * commit and one wait for a lock. No item waits for others to arrive, so a lone one is a batch of its own at once. No item
- * waits behind a batch that is stuck either: that one stops counting when it is late, and is given up when it is over its
- * time. Deliberately without knowing what is sent.
+ * A batcher without delay: items that arrive while a batch is in flight form the next one, which shares one
+ * transaction, one commit and one wait for a lock. An item never waits for others to arrive, so a lone item is sent at
+ * once. No item waits behind a stuck batch: a batch that is late stops counting as in flight, and one that exceeds its
+ * time limit fails. Deliberately knows nothing of what it sends.
  */
 
 export type BatchBounds<Item> = {

@@ -1,4 +1,7 @@
-/** Why a call that a model asked for was never put to the deciders. One table here, one in docs/reasons.md, held together by a test. */
+/**
+ * Why a call that a model asked for was refused before the deciding power saw it. docs/reasons.md has the same table; a
+ * test keeps the two equal.
+ */
 export const CALL_REFUSALS = {
   arguments_not_json: 'the arguments are not JSON',
   arguments_too_long: 'the arguments are longer than 65,536 bytes',

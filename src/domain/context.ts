@@ -1,6 +1,6 @@
 /**
- * A conversation as a chain: each context is named by one digest over its base and what was added, so a step's whole
- * input is one digest in Temporal history, whatever its size.
+ * A conversation as a hash chain: one digest over the base and the additions names each context, so that a step's whole
+ * input is one digest in Temporal's history, whatever its size.
  */
 import { digest, DIGEST_TAGS } from './digest.js';
 import type { Digest } from './ids.js';

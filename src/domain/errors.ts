@@ -1,6 +1,6 @@
 /**
- * The one table of error codes: what a caller can act on, and the exit code the CLI gives for it. docs/errors.md is held
- * against it by a test.
+ * The one table of error codes: what a caller can act on, and the CLI's exit code for it. docs/errors.md has the same
+ * table; a test keeps the two equal.
  */
 export const ERRORS = {
   usage: { exit: 2, says: 'the command was not understood' },

@@ -1,4 +1,7 @@
-/** Which executions of Temporal have to open a run. Words only: who looks for those that did not is src/audit/reconcile/unclaimed-search.ts. */
+/**
+ * Which Temporal executions must open a run. Definitions only: audit/reconcile/unclaimed-search.ts finds those that did
+ * not.
+ */
 
 /** Every task queue that a control worker serves: its workflows can reach the powers, whatever their type. */
 export const CONTROL_QUEUES = ['rok-control'] as const;

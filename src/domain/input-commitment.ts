@@ -1,6 +1,6 @@
 /**
- * How a run's first context is named before anything of it is stored: by a commitment of the deciders to the agent and the
- * input. The nonce keeps a short input from being guessed from the digest; who knows the nonce has read the input anyway.
+ * Names a run's first context before anything of it is stored: by the deciding power's commitment to the agent and the
+ * input. A nonce prevents guessing a short input from its digest; whoever knows the nonce has read the input anyway.
  */
 import { canonicalJson } from './canonical-json.js';
 import { digest, DIGEST_TAGS } from './digest.js';

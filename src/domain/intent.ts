@@ -1,4 +1,4 @@
-/** What a step wants to do, before anyone allowed it, and the two digests that name it. */
+/** What a step wants to do, before it is allowed, and the two digests that name it. */
 import { digest, DIGEST_TAGS } from './digest.js';
 import type { Digest } from './ids.js';
 

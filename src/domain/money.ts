@@ -1,6 +1,6 @@
 /**
  * Money: whole micro-USD as bigint inside, decimal strings at every boundary, and prices as exact rationals that are
- * rounded up once per attempt. No floating point anywhere: a price read from JSON is taken by its decimal text.
+ * rounded up once per attempt. No floating point: a price in JSON is read from its decimal text.
  */
 import type { Branded } from './brand.js';
 

@@ -1,6 +1,7 @@
 /**
- * Who counts as one person: a configured issuer, or group of issuers, and its exact subject. Names that nobody vouched for are
- * folded, because `Bob` and `bob ` are typed by the same hand. Deliberately no verification: what is given here was verified.
+ * Who counts as one person: a configured issuer, or group of issuers, with its exact subject. Names without an
+ * assertion are compared without case and spaces at the ends, because `Bob` and `bob ` are typed by the same hand.
+ * Verifies nothing: its input was verified before.
  */
 
 import { isStorable } from './text.js';

@@ -1,6 +1,6 @@
 /**
- * The lifecycle as one total function. The database refuses an impossible (phase, outcome) pair and an impossible step
- * between phases again, on its own.
+ * The run's lifecycle as one total function. The database independently refuses an impossible (phase, outcome) pair and
+ * an impossible change of phase.
  */
 import { assertNever } from './assert-never.js';
 

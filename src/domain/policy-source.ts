@@ -1,6 +1,6 @@
 /**
- * A policy set as its author wrote it: files, the schema's part that is the author's, and tests. Immutable and stored whole;
- * its digest is its name. Deliberately without knowing Cedar: whether a set is any good the deciders say.
+ * A policy set as its author wrote it: files, the author's part of the schema, and tests. Immutable, stored whole,
+ * named by its digest. Does not know Cedar: the deciding power says whether a set is valid.
  */
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.js';

@@ -1,4 +1,7 @@
-/** The three profiles as data. There are no other flags: a careful roll-out is OBSERVE_ONLY per tenant, then shadow policies. */
+/**
+ * The three profiles as data. There are no other flags: a careful roll-out sets OBSERVE_ONLY for a tenant, then shadow
+ * mode for single policies.
+ */
 export const PROFILES = ['STRICT', 'STANDARD', 'OBSERVE_ONLY'] as const;
 export type Profile = (typeof PROFILES)[number];
 

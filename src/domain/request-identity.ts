@@ -1,6 +1,6 @@
 /**
- * What makes two starts the same: the spec without its assertion, and who asked. As digests under a secret of the run, because
- * an input can be short. Deliberately no comparison: decide/lifecycle/repeats.ts does that.
+ * What makes two starts the same: the spec without its assertion, and who asked. Kept as digests under a secret of the
+ * run, because an input can be short enough to guess. decide/lifecycle/repeats.ts compares them.
  */
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';

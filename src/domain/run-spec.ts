@@ -1,6 +1,6 @@
 /**
- * What a caller asks for when starting a run. Parsed at the one edge, `decide.open`, so that a bad spec is a denied run
- * with every problem listed, not a lost one. Not imported by workflow code as a value.
+ * What a caller passes to start a run. Parsed in one place, `decide.open`, so that a bad spec becomes a denied run with
+ * every problem listed and is not lost. Workflow code imports only its type.
  */
 import { z } from 'zod';
 import type { ActorClaim } from './actor.js';

@@ -1,6 +1,6 @@
 /**
- * What a power may ask of a database: the shape only. It is deliberately not a connection and knows no driver: pools are
- * made in `platform/` and handed in, so that no power opens one for itself.
+ * The interface by which a power asks the database. It is not a connection and knows no driver: platform/ makes pools
+ * and passes them in, so that no power opens one.
  */
 export type Row = Readonly<Record<string, unknown>>;
 

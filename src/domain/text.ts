@@ -1,6 +1,6 @@
 /**
- * Text that every store takes: canonical JSON refuses half of a surrogate pair, PostgreSQL refuses NUL. Deliberately not a
- * filter of meaning: what reads as text stays as it is.
+ * Text that every store accepts: canonical JSON refuses half of a surrogate pair, PostgreSQL refuses NUL. Other text is
+ * left unchanged.
  */
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 const LONE_SURROGATES = new RegExp(LONE_SURROGATE.source, 'g');

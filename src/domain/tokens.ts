@@ -1,7 +1,7 @@
 /**
- * Upper bounds on the tokens of a prompt, where nobody has a model's tokenizer and its template. No tokenizer makes more
- * tokens than there are bytes; what a template puts around each message and before all of them is added, so that a prompt of
- * two bytes is bounded too.
+ * Upper bounds on the tokens of a prompt without the model's tokenizer and template. No tokenizer makes more tokens
+ * than there are bytes; an allowance is added for what a template puts around each message and before all of them, so
+ * that a prompt of two bytes is bounded too.
  */
 
 /** Role, separators and ends of one message, of every template that was looked at (3 to 8), with room. */

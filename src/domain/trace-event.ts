@@ -1,4 +1,4 @@
-/** Kinds of trace events. One table here, one in docs/trace.md, held together by a test. */
+/** The kinds of trace events. docs/trace.md has the same table; a test keeps the two equal. */
 import type { JsonObject } from './json.js';
 
 export const TRACE_KINDS = {

@@ -1,6 +1,6 @@
 /**
- * What the audit contract says of a run, and every difference it can name. A code covers several: what each says of which
- * subject, and what to do, docs/operations.md (STALE and repair) has as a table.
+ * The verdict of the audit contract, and every finding that it can name. docs/operations.md (STALE and repair) explains
+ * for each code what it says of which subject and what to do.
  */
 import type { RunId } from './ids.js';
 

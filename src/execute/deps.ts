@@ -1,4 +1,4 @@
-/** What the executing power works with, all of it handed in: it opens no pool and reads no environment. */
+/** What the executing power works with, passed in by the worker: it opens no pool and reads no environment. */
 import type { Agent } from '../domain/agent.js';
 import type { Database } from '../domain/sql.js';
 import type { ExecuteLog } from './log.js';

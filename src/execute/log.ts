@@ -1,4 +1,7 @@
-/** Where the executing power says what it did; a pino logger fits. Never prompts, answers or arguments. */
+/**
+ * The logger of the executing power, as an interface that pino's loggers fit. It never gets prompts, answers or
+ * arguments.
+ */
 export interface ExecuteLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

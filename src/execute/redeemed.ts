@@ -1,6 +1,6 @@
 /**
- * Proof, inside this process, that a warrant was redeemed: made by warrant.ts, spent by the registry at the one call it is
- * good for. Not a secret and not evidence; it makes a call that goes round the warrant fail where a rule did not catch it.
+ * Proof, inside this process, that a warrant was redeemed: warrant.ts makes it, the registry spends it at the one call
+ * it is good for. Not a secret and not evidence: it stops a call that bypasses the warrant if no import rule caught it.
  */
 import type { Branded } from '../domain/brand.js';
 

@@ -1,6 +1,7 @@
 /**
- * The skills and model providers of this worker. Everybody may read what they are; calling one takes a redeemed warrant,
- * which is spent here. Each is registered by one line: an entry of the list handed to `createRegistry`.
+ * The skills and model providers of this worker. Their descriptions are readable by everybody; calling one takes a
+ * redeemed warrant, which is spent here. Each is registered by one line, an entry of the list passed to
+ * `createRegistry`.
  */
 import { z } from 'zod';
 import { RokError } from '../domain/errors.js';

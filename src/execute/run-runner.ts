@@ -1,6 +1,6 @@
 /**
- * One step, whatever it is. A refusal before the warrant was redeemed is an answer, `failed` with its code: nothing was
- * called, nothing is charged, and the run may ask again.
+ * Runs one step of any kind. A refusal before the warrant was redeemed is an answer, `failed` with its code: nothing
+ * was called, nothing is charged, and the run may ask again.
  */
 import type { Agent } from '../domain/agent.js';
 import { RokError } from '../domain/errors.js';

@@ -1,7 +1,7 @@
 /**
- * The one door to every call. The action is named again from what is about to be done, the warrant for exactly that is
- * redeemed, and only then does the call get the token without which the registry calls nothing. Whatever happens then is
- * written as the attempt's result before anyone is told. It decides nothing and repeats no call.
+ * The only way to a call. It computes the action's digest again from what is about to be done, redeems the warrant for
+ * exactly that action, and only then gives the call the token without which the registry calls nothing. The attempt's
+ * result is written before anyone is told. It decides nothing and repeats no call.
  */
 import { randomUUID } from 'node:crypto';
 import type { RunId } from '../domain/ids.js';

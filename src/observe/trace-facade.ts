@@ -1,6 +1,6 @@
 /**
- * Makes the bytes of a trace event, once, as they are hashed: canonical JSON of {body, id, kind}. Pure: it checks and
- * encodes, and deliberately neither numbers nor stores (trace-store.ts, and PostgreSQL under its lock).
+ * Encodes a trace event, once, as the bytes that are hashed: canonical JSON of {body, id, kind}. Pure: it checks and
+ * encodes. It neither numbers nor stores events: trace-store.ts and PostgreSQL do.
  */
 import { canonicalJson, CanonicalJsonError } from '../domain/canonical-json.js';
 import { TRACE_KINDS, type TraceEvent } from '../domain/trace-event.js';

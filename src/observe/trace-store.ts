@@ -1,7 +1,7 @@
 /**
- * Appends to the trace through the one function that may. Appends that arrive while others are being committed form the next
- * batch and share a commit, which is most of what one costs; no append waits for others. Deliberately without reading: what was
- * observed changes nothing that is observed.
+ * Appends to the trace through the one database function that may. Appends that arrive while others are being committed
+ * form the next batch and share a commit, which is most of an append's cost; no append waits for others to arrive. It
+ * reads nothing: observation must not change what is observed.
  */
 import { createBatcher } from '../domain/batching.js';
 import { asDigest, uuidOf, type RunId } from '../domain/ids.js';

@@ -1,7 +1,7 @@
 /**
- * What must never reach a log: values under telling names, passwords in URLs, bearer tokens. Deliberately works on the
- * finished line, because a secret may come by a field, a binding, an error or its stack. Deliberately no guarantee for
- * prompts and answers: those are not logged in the first place.
+ * Removes from logs what must never be there: values under telling names, passwords in URLs, bearer tokens. Works on
+ * the finished line, because a secret may come by a field, a binding, an error or its stack. No guarantee for prompts
+ * and answers: those are never logged.
  */
 export const redacted = '[redacted]';
 

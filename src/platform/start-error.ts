@@ -1,5 +1,5 @@
 /**
- * Why a process could not start: one line of what happened, one of what to do, and the exit code. Deliberately not for
+ * Why a process could not start: one line that says what happened, one that says what to do, and the exit code. Not for
  * errors of a run: those are values with a code of their own.
  */
 export type StartErrorCode =

@@ -1,6 +1,6 @@
 /**
- * A tenant's auditor reads the same statements over other views: those of schema `auditor`, which show its own tenant's rows
- * and no others. Deliberately no filter here: what a login may see is the database's to say.
+ * Lets a tenant's auditor read by the same statements over other views: those of schema `auditor`, which show only its
+ * tenant's rows. Filters nothing itself: the database says what a login may see.
  */
 import type { Row } from '../domain/sql.js';
 import type { OpenDatabase } from '../platform/postgres/database.js';

@@ -1,6 +1,6 @@
 /**
- * What the front doors may see of the database: reads by login `rok_read`, or by an auditor's own, through the views of each
- * power. Deliberately the only way to the database for cli/ and client.ts, and without any statement that writes.
+ * Everything that the front doors read from the database: by login `rok_read`, or by an auditor's own, through the
+ * views of each power. The only way to the database for cli/ and client.ts; it has no statement that writes.
  */
 import type { JSONWebKeySet } from 'jose';
 import { collectBundle } from '../audit/evidence/bundle.js';

@@ -1,6 +1,6 @@
 /**
- * A run as the front doors show it: one row over the views that login `rok_read` may see, with the database's time of
- * reading. Deliberately no power's view: it decides nothing, and shows a run without verdict as what it is.
+ * A run as the front doors show it: one row over the views of login `rok_read`, with the database's time of reading.
+ * Belongs to no power: it decides nothing and shows a run without a verdict as such.
  */
 import type { HoldReason, Reason } from '../domain/decision.js';
 import { asDigest, iso, runIdOf, type Digest, type Iso8601, type RunId } from '../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * The deployment's public keys of who signs assertions, refused where the profile does not take them. Read once by each
- * worker from its own file: the audit's copy is the audit's.
+ * Loads the public keys of the issuers that sign assertions, and refuses them if the profile does not accept them. Each
+ * worker reads its own file once, so the audit has its own copy.
  */
 import type { JWTVerifyGetKey } from 'jose';
 import type { IssuerGroups } from '../domain/person.js';

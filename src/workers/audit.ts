@@ -1,6 +1,7 @@
 /**
- * The audit worker. Judging needs PostgreSQL and nothing else, so the standing judge runs from the first moment; Temporal
- * (the close's judge, the schedule, nudges and strays) is joined when it is there and joined again when it comes back.
+ * The audit worker. Judging needs PostgreSQL and nothing else, so the standing judge runs from the first moment.
+ * Temporal's part (the judge at each close, the schedule, signals, unclaimed executions) is connected when Temporal is
+ * there, and again when it comes back.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuditActivities } from '../activities/audit.js';

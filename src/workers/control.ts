@@ -1,4 +1,4 @@
-/** The control worker: workflows, and decide and observe as their local activities. Holds no secrets. */
+/** The control worker: runs workflows, with decide and observe as their local activities. Holds no secrets. */
 import type { WorkerOptions } from '@temporalio/worker';
 import { createDecideActivities } from '../activities/decide.js';
 import { createObserveActivities } from '../activities/observe.js';

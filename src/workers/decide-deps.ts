@@ -1,4 +1,4 @@
-/** Builds the deciding power from the deployment's files, and keeps what decisions will refer to. */
+/** Builds the deciding power from the deployment's files, and stores the files that decisions will refer to. */
 import { v7 as uuidv7 } from 'uuid';
 import { createClaimVerifier } from '../decide/actors/access.js';
 import { loadPolicies } from '../decide/cedar/cedar-check.js';

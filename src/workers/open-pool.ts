@@ -1,4 +1,4 @@
-/** A worker's pool under its own login, refused where the profile does not take what it finds there. */
+/** Opens a worker's pool under its own login, and refuses it if the profile does not accept what it finds there. */
 import { PROFILE_RULES } from '../domain/profiles.js';
 import { databaseUrlOf } from '../platform/config/config.js';
 import { openDatabase, type OpenDatabase } from '../platform/postgres/database.js';

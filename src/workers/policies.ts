@@ -1,4 +1,4 @@
-/** A policy set as it lies in a folder, looked at before any worker loads it. Connects to nothing. */
+/** Reads a policy set from a folder and checks it before any worker loads it. Connects to nothing. */
 import { diffSets, type SetChange } from '../decide/policies/diff.js';
 import { lintSet, type LintProblem } from '../decide/policies/lint.js';
 import { runSetTests, type TestResult } from '../decide/policies/set-tests.js';

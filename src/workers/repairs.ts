@@ -1,6 +1,6 @@
 /**
- * Starts `repair` for runs that cannot end themselves: the audit says STALE, or that their workflow is closed. The audit
- * only reports; ending a run is the deciders' and executors' work, and `decide.repair` checks the report again.
+ * Starts `repair` for runs that cannot end themselves, when the audit reports them STALE or their workflow closed. The
+ * audit only reports; deciding and executing end the run, and `decide.repair` checks the report again.
  */
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { runIdOf } from '../domain/ids.js';

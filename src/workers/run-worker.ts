@@ -1,4 +1,4 @@
-/** A Temporal worker as something that can be stopped, and that says so when it stops by itself. */
+/** Wraps a Temporal worker so that it can be stopped, and reports when it stops by itself. */
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { RunningWorker } from './setup.js';
 

@@ -1,4 +1,4 @@
-/** What every worker is started with. The environment was read by platform/config; nothing here reads it again. */
+/** What every worker is started with. platform/config has read the environment; nothing here reads it again. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { PolicyCheck } from '../decide/checks/check.js';

@@ -1,4 +1,7 @@
-/** The audit worker's key, refused where the profile does not take it, and the place where it writes heads. */
+/**
+ * Loads the audit worker's signing key, refuses it if the profile does not accept it, and opens the file to which it
+ * writes heads.
+ */
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
 import { headWriter } from '../audit/receipts/heads.js';

@@ -1,6 +1,6 @@
 /**
- * The powers as this workflow can reach them: decide and observe by local activities (a few milliseconds, no history events
- * of their own beyond the marker), execute and audit by remote ones on their own task queues.
+ * The powers' activities as a workflow calls them: decide and observe as local activities (a few milliseconds, no
+ * history events except the marker), execute and audit as remote ones on their own task queues.
  */
 import { proxyActivities, proxyLocalActivities, type LocalActivityOptions } from '@temporalio/workflow';
 import type { AdministerActivities } from '../domain/protocol/administer.js';

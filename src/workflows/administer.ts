@@ -1,7 +1,7 @@
 /**
- * Carries one thing that is asked of the deciding power beside any run, and its answer. Its workflow id is what an assertion
- * for an administrative act names as its audience; one for an act on a run names the run's, whoever carries it. It decides
- * nothing, and is no governed run: it has no steps.
+ * A workflow that carries one request which concerns no single run to the deciding power, and returns the answer. An
+ * assertion for an administrative act names this workflow's id as its audience; one for an act on a run names the run's
+ * id, whichever workflow carries it. It decides nothing, and is no governed run: it has no steps.
  */
 import { getExternalWorkflowHandle, log } from '@temporalio/workflow';
 import type { Administered, Administration } from '../domain/protocol/administer.js';

@@ -1,6 +1,6 @@
 /**
- * The run of a configured agent: model call, skill calls, model call, until a final answer. Deterministic; knows nothing of
- * policy, prices or content: only digests, counts and statuses pass through here.
+ * The run of a configured agent: model call, skill calls, model call, until a final answer. Deterministic. It knows
+ * nothing of policy, prices or content: only digests, counts and statuses pass through here.
  */
 import { createEventGroup } from '@temporalio/workflow';
 import type { ContextRef } from '../domain/context.js';

@@ -1,4 +1,7 @@
-/** One step of an own workflow: decided, redeemed, done by the caller's activity, recorded, settled with the next decision. */
+/**
+ * One step of a user's own workflow: decide, redeem, run the user's activity, record its result, and settle it with the
+ * next decision.
+ */
 import { ApplicationFailure, isCancellation, uuid4 } from '@temporalio/workflow';
 import { NO_CONTEXT } from '../domain/context.js';
 import type { Reason } from '../domain/decision.js';

@@ -1,7 +1,7 @@
 /**
- * Reads what Temporal delivers, and never throws: a signal, an update or a spec whose bytes are no JSON, or of another
- * encoding, would else fail its workflow task again and again. What cannot be read is handed on as such, and refused where
- * messages and specs are parsed.
+ * Decodes Temporal's payloads and never throws: a signal, an update or a spec with bytes that are not JSON, or in
+ * another encoding, would otherwise fail its workflow task again and again. An undecodable payload is passed on as such
+ * and refused where messages and specs are parsed.
  */
 import { DefaultPayloadConverter, type PayloadConverter } from '@temporalio/common';
 

@@ -1,6 +1,6 @@
 /**
- * What every workflow of the control worker is made of: evaluated once per workflow thread instead of once per run. Only for
- * modules that keep no state, because every run on the thread shares them.
+ * The modules that all workflows of the control worker use, evaluated once per workflow thread instead of once per run.
+ * Only for modules without state, because every run on the thread shares them.
  */
 import './governed-run.js';
 import './repair.js';

@@ -1,6 +1,7 @@
 /**
- * The scheduled reconciliation, on the audit worker's own queue: sweep, nudge, strays, sample. Each part stands alone: one
- * that fails is logged and counted as nothing, and the next schedule tries it again. It repairs nothing.
+ * The scheduled reconciliation, on the audit worker's own task queue: sweep, signal overdue runs, find unclaimed
+ * executions, check the sample. A part that fails is logged, does not stop the others, and is tried again by the next
+ * schedule. It repairs nothing.
  */
 import { log, proxyActivities } from '@temporalio/workflow';
 import type { AuditActivities, ReconcileAnswer } from '../domain/protocol/audit.js';

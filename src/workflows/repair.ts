@@ -1,6 +1,6 @@
 /**
- * Ends a run that cannot end itself: its verdict is STALE, or its workflow is closed. A decision (`decide.repair` makes this
- * execution the run's history and latches `forced`), then the same close as any other. It changes no verdict: a late
+ * Ends a run that cannot end itself, because its verdict is STALE or its workflow is closed. `decide.repair` makes this
+ * execution the run's history and latches `forced`; the close is the same as any other. The verdict stays: a late
  * `finalize_run` forgives nothing.
  */
 import type { RunId } from '../domain/ids.js';

@@ -1,4 +1,4 @@
-/** The paths that the documents name, in full or shortened from the front: each is a file of the repository. */
+/** The paths that documents and comments name, in full or shortened from the front: each is a file of the repository. */
 import { expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -29,6 +29,31 @@ it('given a document, every path in it is a file', () => {
       .map((path) => `${document}: ${path}`),
   );
   expect(lost).toEqual([]);
+});
+
+/** Names of TypeScript and SQL files in block comments, without back-ticks too; a placeholder in capitals is no name. */
+export function pathsInComments(source: string): readonly string[] {
+  const comments = [...source.matchAll(/\/\*\*[^]*?\*\//g)].map(([comment]) => comment);
+  const named = comments.flatMap((comment) => [
+    ...comment.matchAll(/(?<![\w./<{*-])((?:[\w-]+\/)*[\w-]+(?:\.[\w-]+)*\.(?:ts|sql))\b/g),
+  ]);
+  return named.map(([, path = '']) => path).filter((path) => !path.includes('NNNN_'));
+}
+
+it('given a comment in src/, every file that it names is there', () => {
+  const sources = tracked.filter((path) => path.startsWith('src/') && path.endsWith('.ts'));
+  const lost = sources.flatMap((source) =>
+    pathsInComments(readFileSync(`${repository}/${source}`, 'utf8'))
+      .filter((path) => !namesAFile(path, tracked))
+      .map((path) => `${source}: ${path}`),
+  );
+  expect(lost).toEqual([]);
+});
+
+it('given a comment that names a file of before, it is found', () => {
+  const source =
+    '/** One at a time (turn.ts), by sql/audit/0624_ruling.sql; never NNNN_name.sql. */\nimport "./gone.ts";';
+  expect(pathsInComments(source)).toEqual(['turn.ts', 'sql/audit/0624_ruling.sql']);
 });
 
 it('given a path that leads nowhere, it is found', () => {

@@ -1,7 +1,7 @@
 /**
- * Verifies again what actors signed, with the audit's own copy of the key set and as of the database time at which it was
- * stored. A forged approval that the deciders let pass is found here and nowhere else. It deliberately shares no code with
- * the verification it checks.
+ * Verifies again the assertions that actors signed, with the audit's own copy of the key set and as of the database
+ * time at which each was stored. This is the only place that finds a forged approval which the deciding power accepted,
+ * so it deliberately shares no code with the verification that it checks.
  */
 import { errors as joseErrors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { uuidOf, type RunId } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * Collects the bundle of one run, and the chain of a tenant's receipts. What was changed by hand is carried as it is now:
- * bytes that are no text become replacement characters, so that a verifier names them. Deliberately judges nothing.
+ * Collects the bundle of one run, and the chain of a tenant's receipts, as the rows are now. Bytes that are not UTF-8
+ * become replacement characters, so that the verifier reports them instead of the export failing. Judges nothing.
  */
 import type { JSONWebKeySet } from 'jose';
 import { uuidOf, type RunId } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * Stored bytes as text, for those who carry or check them. What is no UTF-8 becomes replacement characters: it then hashes
- * to something else and is named, where an error would stop everything that comes after it.
+ * Stored bytes as text. Bytes that are not UTF-8 become replacement characters: the text then has another digest and
+ * the verifier reports it, where an exception would stop everything after it.
  */
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 

@@ -1,6 +1,6 @@
 /**
- * A contract as it was declared: bytes, digest, and what they say. It is made in PostgreSQL (audit.declare); here it is
- * only read, and never re-encoded: whoever verifies hashes the bytes as they are.
+ * A contract as it was declared: its bytes, its digest, and the parsed content. PostgreSQL makes it (audit.declare).
+ * Here it is only read and never encoded again: a verifier hashes the stored bytes.
  */
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';
 import type { Digest } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * The shape of a bundle: a receipt and the records it speaks of, each as the very text that was hashed. Whoever verifies
- * hashes those texts; nobody encodes anything again. docs/formats.md says the same for other languages.
+ * The shape of a bundle: a receipt and the records that it covers, each as the exact text that was hashed. A verifier
+ * hashes those texts and encodes nothing again. docs/formats.md specifies the same for other languages.
  */
 import type { JSONWebKeySet } from 'jose';
 import type { ChainEvent } from './trace-chain.js';

@@ -1,4 +1,7 @@
-/** The public keys that ever signed: a key retired still verifies what it signed. Deliberately not a trust root. */
+/**
+ * All public keys that ever signed receipts: a retired key still verifies what it signed. Deliberately not a trust
+ * root.
+ */
 import type { JSONWebKeySet, JWK } from 'jose';
 import type { Sql } from '../../domain/sql.js';
 import type { Signer } from '../receipts/signer.js';

@@ -1,6 +1,6 @@
 /**
- * What only the database can say of a run that was signed: whether the receipt's own row, and what persons wrote, are still
- * what they were. The rows that a bundle carries need no more than a verifier, because a bundle is read from them anew.
+ * Checks of a signed run that need the database: whether the receipt's own row, and the texts that persons wrote, are
+ * unchanged. All other rows need no check here, because the bundle is read from them each time.
  */
 import { uuidOf, type RunId } from '../../domain/ids.js';
 import type { Sql } from '../../domain/sql.js';

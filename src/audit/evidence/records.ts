@@ -1,6 +1,6 @@
 /**
- * Reads the records that a receipt covers and writes each as its one text. The signer and the export use the same
- * statement, so what is exported later is what was signed, or it is not the same digest. Judges nothing.
+ * Reads the records that a receipt covers and writes each as one text. The signer and the export use the same
+ * statement, so an export has the digests that were signed, unless a row has changed. Judges nothing.
  */
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';

@@ -1,7 +1,7 @@
 /**
- * The rolling sample: judged runs held again against what was signed of them, a portion at a time, oldest first and then from
- * the start. What was changed long after its verdict is found without being asked for; what is found is a row that the judge
- * reads. How one run is held is sampled-run.ts.
+ * The rolling sample: compares judged runs with their receipts again, some in each sweep, oldest first and then from
+ * the start. It finds a row that changed long after its verdict, and writes a row that the judge reads. sampled-run.ts
+ * checks one run.
  */
 import type { JSONWebKeySet } from 'jose';
 import type { Database, Sql } from '../../domain/sql.js';

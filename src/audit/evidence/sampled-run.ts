@@ -1,6 +1,6 @@
 /**
- * One run of the rolling sample, held against what was signed: its rows and columns as `rok verify RUN` holds them, by the same
- * code, and its trace page by page, so that no more than a page is in memory. Writes nothing.
+ * Checks one run of the rolling sample against its receipt: rows and columns by the code of `rok verify RUN`, the trace
+ * page by page, so that only one page is in memory. Writes nothing.
  */
 import type { JSONWebKeySet } from 'jose';
 import { runIdOf, type RunId } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * Follows a trace's hash chain from the contract's digest to its head. Written apart from PostgreSQL's observe.append, so
- * that the two are witnesses of each other.
+ * Follows a trace's hash chain from the contract's digest to its head. Deliberately written apart from PostgreSQL's
+ * observe.append, so that a mistake in one shows in the other.
  */
 import { sha256Hex } from '../../domain/digest.js';
 import { contractDigest } from './contract.js';

@@ -1,4 +1,7 @@
-/** Which profile the deployment has for tenants without one of their own, as the audit's own configuration says; kept with its history. */
+/**
+ * Records the profile that the deployment gives to tenants without one of their own, as the audit's own configuration
+ * says, with its history.
+ */
 import type { Profile } from '../../domain/profiles.js';
 import type { Sql } from '../../domain/sql.js';
 

@@ -1,7 +1,7 @@
 /**
- * Finds out which of many runs cannot be judged: what fails together is split until it fails alone, the largest parts first,
- * so that what can be judged is judged before anyone looks closer at what can not. Knows no statement: judging, and what
- * becomes of a run that fails alone, are handed in.
+ * Finds which of many runs cannot be judged: a set that fails is split until single runs fail, the largest parts first,
+ * so that most runs are judged before the failing ones are examined. Knows no SQL: the caller passes in how to judge
+ * and what to do with a run that fails alone.
  */
 const PARTS = 4;
 

@@ -1,4 +1,7 @@
-/** The judge's one statement, for a page or for given runs, under a time limit. Isolates nothing: what fails, fails. */
+/**
+ * Calls the judge's one statement, for a page or for given runs, under a time limit. Isolates nothing: an error is the
+ * caller's.
+ */
 import { runIdOf, type RunId } from '../../domain/ids.js';
 import type { Database, Sql } from '../../domain/sql.js';
 import type { VerdictStatus } from '../../domain/verdict.js';

@@ -1,7 +1,7 @@
 /**
- * The judge's page loop. The verdict itself is one SQL statement (audit.judge); this asks for it page by page. A page that
- * fails, with whatever, is split down to the runs that fail alone, which are set aside (set-aside.ts): no run that cannot be
- * judged stands in front of others. Every statement has a time limit by the number of runs it is for.
+ * The judge's page loop. The verdict itself is one SQL statement (audit.judge), called page by page. A page that fails,
+ * for whatever reason, is split until single runs fail, and those are set aside (set-aside.ts): a run that cannot be
+ * judged delays no other. Every statement has a time limit that follows from its number of runs.
  */
 import { uuidOf, type RunId } from '../../domain/ids.js';
 import type { Database } from '../../domain/sql.js';

@@ -1,7 +1,7 @@
 /**
- * Runs past their due time whose contract somebody holds: an acknowledger that neither commits nor ends. The judge never
- * rules without the lock, because an ack that is stamped before the verdict and seen after it would contradict it. So it
- * waits, and has those ended whom it waits for (audit.end_holders), if they are ROK's own.
+ * Ends database sessions that hold the lock on an overdue run's contract: an acknowledger that neither commits nor
+ * ends. The judge never rules without that lock, because an ack stamped before the verdict and visible after it would
+ * contradict the verdict. audit.end_holders ends only sessions of ROK's own logins.
  */
 import type { Database } from '../../domain/sql.js';
 import { judgeHeld, type Judged } from './judge-some.js';

@@ -1,6 +1,6 @@
 /**
- * Judges a run again by its rows, with a login that may only read, and compares with what was signed: the tool against an
- * auditor that signs what is not so. Whether the rows are those of the receipt is verify.ts; what they come to is asked here.
+ * Judges a run again from its rows, with a login that may only read, and compares the result with the signed verdict.
+ * It finds an auditor that signed a false verdict. Whether the rows are those of the receipt is verify.ts's question.
  */
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { uuidOf, type RunId } from '../../domain/ids.js';

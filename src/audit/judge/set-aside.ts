@@ -1,7 +1,7 @@
 /**
- * Runs that cannot be judged: each is written down, ruled on as far as that goes without judging it (STALE, JUDGE_ERROR),
- * and tried again alone when its turn comes, or when something new is known of it. One that is judged after all is set aside
- * no more. Finds nobody by itself: isolation.ts does.
+ * Runs that cannot be judged. Each is recorded, ruled on as far as that needs no judging (STALE, JUDGE_ERROR), and
+ * tried again alone: after a pause, or when new facts about it arrive. A run that is then judged is set aside no more.
+ * isolation.ts finds these runs.
  */
 import { runIdOf, type RunId } from '../../domain/ids.js';
 import type { Database } from '../../domain/sql.js';

@@ -1,7 +1,7 @@
 /**
- * The judge that needs nobody: a plain loop in every audit worker, beside Temporal's schedule and independent of it. It
- * outlives outages of PostgreSQL, because a loop that ends on an error is the one thing that would break the promise; and it
- * waits for no sweep that is stuck on a silent connection.
+ * A plain loop in every audit worker that judges what is due, independent of Temporal's schedule. An error never ends
+ * the loop, so it survives outages of PostgreSQL; and it does not wait for a sweep that is stuck on a connection that
+ * does not answer.
  */
 import type { SweepAnswer } from '../../domain/protocol/audit.js';
 import type { AuditLog } from '../log.js';

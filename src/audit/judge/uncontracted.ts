@@ -1,6 +1,7 @@
 /**
- * Runs that nobody declared a contract for. The database refuses them; what was put there by somebody above it is entered
- * among the strays, with a due time, and judged NO_CONTRACT. The youngest are looked at in every sweep, all others in turn.
+ * Finds runs without a contract. The database refuses them; one inserted by somebody with higher rights is entered
+ * among the unclaimed executions, with a due time, and judged NO_CONTRACT. Each sweep looks at the youngest runs, and
+ * at a part of all others.
  */
 import type { Database } from '../../domain/sql.js';
 import { beat } from '../reconcile/beats.js';

@@ -1,4 +1,7 @@
-/** What a list of findings comes to at least. STALE needs more than findings: that nobody finalized the run in time. */
+/**
+ * The mildest status that a list of findings allows. STALE does not follow from findings: it says that the run was not
+ * finalized in time.
+ */
 import type { Finding, VerdictStatus } from '../../domain/verdict.js';
 
 export const statusOf = (findings: readonly Finding[]): Exclude<VerdictStatus, 'STALE'> =>

@@ -1,6 +1,6 @@
 /**
- * Heads of the chains of receipts, for a place outside the database: whoever holds one can tell that everything up to it was
- * there, whatever is done to the database later. Where they are written is the caller's.
+ * Writes the heads of the receipt chains for a place outside the database. A kept head proves that the chain up to it
+ * existed, whatever happens to the database later. The caller decides where heads are kept.
  */
 import type { Sql } from '../../domain/sql.js';
 import { isoSql } from '../evidence/record-rows.js';

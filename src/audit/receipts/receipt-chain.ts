@@ -1,4 +1,4 @@
-/** Reads a tenant's chain of receipts as it is now, for verify-chain.ts. Judges nothing. */
+/** Reads a tenant's chain of receipts as it is now, for verify/chain.ts. Judges nothing. */
 import type { JSONWebKeySet } from 'jose';
 import type { Sql } from '../../domain/sql.js';
 import type { ReceiptChain } from '../verify/shapes.js';

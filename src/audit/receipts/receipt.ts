@@ -1,6 +1,6 @@
 /**
- * What a receipt says. Built from the verdict row and what it judged, so that the same verdict always gives the same
- * statement; canonical JSON, with counts that may grow large as text, and records by the digest of their text.
+ * Builds the statement of a receipt from the verdict's row and the records that it judged. The same verdict always
+ * gives the same text: canonical JSON, large counts as strings, records by the digest of their text.
  */
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';

@@ -1,7 +1,8 @@
 /**
- * Signs verdicts that have no receipt: numbered and chained per tenant, under the lock on that tenant's head, each at most
- * once, and only if the rows come to just that verdict in the same transaction. A step of its own, so that a missing key or a
- * crash delays a signature and never a verdict. A verdict that cannot be signed is set aside and holds up no other.
+ * Signs verdicts that have no receipt: numbered and chained per tenant under the lock on the tenant's head, each at
+ * most once, and only if the rows give the same verdict in the same transaction. Separate from judging, so that a
+ * missing key or a crash delays a signature and never a verdict. A verdict that cannot be signed is set aside and
+ * delays no other.
  */
 import { uuidOf, type RunId } from '../../domain/ids.js';
 import type { Database, Sql } from '../../domain/sql.js';

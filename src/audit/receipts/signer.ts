@@ -1,4 +1,4 @@
-/** The auditor's key. It is handed in, held by the audit worker alone, and never leaves this closure. */
+/** Signs with the auditor's private key. Only the audit worker has the key, and it never leaves this closure. */
 import { CompactSign, importJWK, type JWK } from 'jose';
 
 export type Signer = {

@@ -1,6 +1,6 @@
 /**
- * Reads verdicts that wait for a receipt, with everything that the receipt states, and has the rows ruled on again: what does
- * not come to the same verdict is told apart, and is not for signing. Signs nothing.
+ * Reads verdicts that wait for a receipt, with everything that the receipt states, and rules on their rows again.
+ * Verdicts that the rows do not confirm are returned apart and must not be signed. Signs nothing.
  */
 import { asDigest, runIdOf, uuidOf, type RunId } from '../../domain/ids.js';
 import type { Sql } from '../../domain/sql.js';

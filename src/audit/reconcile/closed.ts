@@ -1,6 +1,7 @@
 /**
- * Runs whose workflow closed under them: terminated, reset or failed from outside, long before any deadline. Temporal is
- * asked what closed lately; whatever an open run still calls its history is recorded for the deciders to repair.
+ * Finds open runs whose workflow was closed from outside: terminated, reset or failed, long before any deadline. Asks
+ * Temporal which executions closed lately and records those that an open run calls its history, for the deciding power
+ * to repair.
  */
 import type { Sql } from '../../domain/sql.js';
 import type { AuditLog } from '../log.js';

@@ -1,6 +1,6 @@
 /**
- * What to do about a run past its deadline, and where to look for strays next: the pure parts of reconciling. It can nudge
- * and record; repairing is the deciders' and executors' work.
+ * The pure parts of reconciling: what to do about a run past its deadline, and where to search for unclaimed executions
+ * next. The audit only signals and records; repair belongs to deciding and executing.
  */
 
 /** What Temporal says of an execution; `NOT_FOUND` when it says nothing. */

@@ -1,4 +1,4 @@
-/** Runs past their deadline that are not over, and those among them whose workflow is no more. */
+/** Reads runs past their deadline that have not ended, and those among them whose workflow no longer exists. */
 import { runIdOf, uuidOf } from '../../domain/ids.js';
 import type { Overdue } from '../../domain/protocol/audit.js';
 import type { Sql } from '../../domain/sql.js';

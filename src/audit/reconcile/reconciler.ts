@@ -1,6 +1,6 @@
 /**
- * One sweep: judge what is due; then check approvals and sign what has no receipt. Needs PostgreSQL and nothing else, and
- * each part is done whatever became of the others.
+ * One sweep: judge what is due, then check approvals and sign verdicts without a receipt. Needs PostgreSQL and nothing
+ * else. A part that fails does not stop the others.
  */
 import type { SweepAnswer } from '../../domain/protocol/audit.js';
 import type { Database } from '../../domain/sql.js';

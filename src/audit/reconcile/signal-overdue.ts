@@ -1,4 +1,4 @@
-/** Asks runs past their deadline to close, and records those that can no longer hear it. */
+/** Signals runs past their deadline to close, and records those whose workflow can no longer receive a signal. */
 import type { Sql } from '../../domain/sql.js';
 import type { AuditLog } from '../log.js';
 import { overdueRuns, recordOrphan } from './overdue.js';

@@ -1,6 +1,6 @@
 /**
- * The little that the auditing power asks of Temporal: is it alive, please close, and which executions are there. An
- * interface only: Temporal's client is handed in by activities/.
+ * What the auditing power asks of Temporal: whether it is alive, to signal a run to close, and which executions there
+ * are. An interface only: activities/temporal-view.ts implements it.
  */
 import type { ExecutionStatus, Span } from './overdue-plan.js';
 import type { Execution } from './unclaimed-executions.js';

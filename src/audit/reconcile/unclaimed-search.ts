@@ -1,4 +1,4 @@
-/** Goes through Temporal's executions once, in order of their start, and enters those that no run accounts for. */
+/** Pages through Temporal's executions in order of their start and enters those that no run accounts for. */
 import type { Database } from '../../domain/sql.js';
 import { beat, lastPlace } from './beats.js';
 import { unclaimedSpans } from './overdue-plan.js';

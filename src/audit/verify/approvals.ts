@@ -1,7 +1,8 @@
 /**
- * Who said that it may be, by the records: holds against acts and decisions, a start against who asked for it, attempts against
- * the approvals that they used. Part of verify.ts; pure. It says of a bundle what sql/audit/0620_approval_findings.sql says of the
- * rows, as far as a bundle has them: not what the audit made out of assertions by itself, nor which profile a tenant had.
+ * Checks by the records who allowed what: holds against acts and decisions, a start against its requester, attempts
+ * against the approvals that they used. Part of verify.ts; pure. Does for a bundle what
+ * sql/audit/0620_approval_findings.sql does for the rows, as far as a bundle has them: it lacks the audit's own checks
+ * of assertions and the tenant's profile.
  */
 import { recordKey, type ActRecord, type HoldRecord } from '../evidence/evidence.js';
 import type { Records } from '../evidence/records.js';

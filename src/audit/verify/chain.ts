@@ -1,6 +1,6 @@
 /**
- * Verifies a tenant's chain of receipts offline, against heads that were kept outside the database: none changed, none left
- * out, none cut off the end. What each receipt says of its run is for its bundle (verify.ts).
+ * Verifies a tenant's chain of receipts offline against heads that were kept outside the database: none changed, none
+ * left out, none cut off the end. What each receipt states of its run is verified with that run's bundle (verify.ts).
  */
 import { NO_RECEIPT, receiptHash } from '../receipts/receipt.js';
 import { parseStrictObject } from './json.js';

@@ -1,7 +1,7 @@
 /**
- * Columns that stand in several places, against each other: the contract's against its bytes, the run's against what the
- * receipt counted, evaluation and incident against how the run ended. Part of verify.ts; pure. Version 2 only: before it these
- * were no records.
+ * Compares columns that occur in several places: the contract's with its bytes, the run's with the receipt's counts,
+ * evaluation and incident with how the run ended. Part of verify.ts; pure. Version 2 only: earlier bundles do not hold
+ * these columns.
  */
 import { contractDigest, parseContract, type Contract } from '../evidence/contract.js';
 import type { Bundle, ContractRow, RunRecord } from '../evidence/evidence.js';

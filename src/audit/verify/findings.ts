@@ -1,7 +1,7 @@
 /**
- * What the judge finds in the rows of a run, found again in the records of a bundle: what they come to, the verdict must name.
- * Part of verify.ts; pure. Version 2 only, and of runs that are over. What a bundle does not hold, such as reservations and the
- * audit's own checks, nothing is said of here.
+ * Finds in the records of a bundle what the judge finds in the rows of a run: the verdict must name each such finding.
+ * Part of verify.ts; pure. Version 2 only, and only for runs that have ended. It is silent about what a bundle does not
+ * hold, such as reservations and the audit's own checks.
  */
 import { recordKey, type Bundle } from '../evidence/evidence.js';
 import type { Records } from '../evidence/records.js';

@@ -1,6 +1,6 @@
 /**
- * The records of a bundle against the digests that its receipt states: none changed, none added, none left out, none moved.
- * Part of verify.ts; pure. What the records mean is verify-rows.ts.
+ * Compares the records of a bundle with the digests that its receipt states: none changed, added, left out or moved.
+ * Part of verify.ts; pure. rows.ts checks what the records mean.
  */
 import {
   isFixed,

@@ -1,6 +1,6 @@
 /**
- * What the records of a bundle mean, held against each other: the verdict follows from its findings, attempts were allowed,
- * results are of their rows, the trace tells the same story, the counts are right. Part of verify.ts; pure.
+ * Compares the records of a bundle with each other: the verdict follows from its findings, each attempt was allowed,
+ * each result belongs to its row, the trace agrees, the counts are right. Part of verify.ts; pure.
  */
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';
 import { recordKey, type Bundle, type DecisionRecord, type ResultRecord } from '../evidence/evidence.js';

@@ -1,6 +1,6 @@
 /**
- * What a bundle, a receipt and each record must look like: exactly these members, each of its kind. Said as data, so that
- * docs/formats.md and verifiers in other languages can say it in the same words.
+ * The exact shape of a bundle, a receipt and each record: which members, each of which kind. Written as data, so that
+ * docs/formats.md and verifiers in other languages can state the same.
  */
 import type { JSONWebKeySet } from 'jose';
 import { isDigest, isRunId } from '../../domain/ids.js';

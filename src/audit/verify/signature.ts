@@ -1,6 +1,7 @@
 /**
- * Whose signature a receipt bears. The trust root comes from outside; the keys that a bundle carries are asked only whether
- * they fit, or for the one key that was named from outside by its thumbprint.
+ * Verifies whose signature a receipt has. The trusted keys come from outside. The keys inside the bundle are used in
+ * two cases only: if no trusted key was given, to see whether the signature fits one of them; and if a thumbprint was
+ * given, to find the key that has it.
  */
 import { calculateJwkThumbprint, compactVerify, importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { parseStrictObject } from './json.js';

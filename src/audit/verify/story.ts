@@ -1,6 +1,7 @@
 /**
- * The trace against the records that it tells of, both ways, and what its last event counts. Part of verify.ts; pure. It says of a
- * bundle what sql/audit/0618_story_findings.sql says of the rows, and searches bytes as that does.
+ * Compares the trace with the records that it mentions, in both directions, and with the counts in its last event. Part
+ * of verify.ts; pure. Does for a bundle what sql/audit/0618_story_findings.sql does for the rows, and searches bytes in
+ * the same way.
  */
 import { recordKey, type DecisionRecord, type HoldRecord } from '../evidence/evidence.js';
 import type { Records } from '../evidence/records.js';

@@ -1,4 +1,4 @@
-/** What a verification found, in one line: the same line that verify/verify.py prints. */
+/** The one-line result of a verification, the same line that verify/verify.py prints. */
 import type { Verification } from './verify.js';
 import type { ChainVerification } from './chain.js';
 

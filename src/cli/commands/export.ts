@@ -1,6 +1,6 @@
 /**
- * `rok export`: a run's evidence, a tenant's chain of receipts, the public keys or the chains' heads, as a file that
- * `rok verify` and verify/verify.py take. What it carries proves itself; nothing is verified here.
+ * `rok export`: writes a run's evidence, a tenant's chain of receipts, the public keys or the chains' heads to a file
+ * for `rok verify` and verify/verify.py. Verifies nothing.
  */
 import { writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, type Command } from 'commander';

@@ -1,4 +1,7 @@
-/** `rok halt set | lift | list`: stops everything in a scope, between decision and call too; lifts it again; what is in force. */
+/**
+ * `rok halt set | lift | list`: stops everything in a scope, also between a decision and its call; ends such a stop;
+ * lists those in force.
+ */
 import { Argument, type Command } from 'commander';
 import { RokError } from '../../domain/errors.js';
 import { actDigest, HALT_SCOPES, type AdminAct, type HaltScope } from '../../domain/protocol/administer.js';

@@ -1,6 +1,6 @@
 /**
- * `rok ledger --drift`: holds the ledger against itself, against attempts and results, and against receipts, and names each
- * thing that does not agree. It reads views of the database only, and mends nothing.
+ * `rok ledger --drift`: compares the ledger with its journal, with attempts and results, and with receipts, and names
+ * each difference. Reads views of the database and repairs nothing.
  */
 import type { Command } from 'commander';
 import { RokError } from '../../domain/errors.js';

@@ -1,6 +1,6 @@
 /**
- * `rok migrate`: brings a database to the state of sql/, and with `--temporal` a Temporal namespace to the search attributes of
- * runs. Needs a superuser's URL, which is asked for here and nowhere else.
+ * `rok migrate`: brings a database to the state of sql/; with `--temporal` also registers the runs' search attributes
+ * in a Temporal namespace. The only command that needs a superuser's URL.
  */
 import type { Command } from 'commander';
 import { RokError } from '../../domain/errors.js';

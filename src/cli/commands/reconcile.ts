@@ -1,4 +1,4 @@
-/** `rok reconcile --once`: one reconciliation now, on the audit worker, without waiting for the schedule. */
+/** `rok reconcile --once`: runs one reconciliation on the audit worker now, without waiting for the schedule. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { RokError } from '../../domain/errors.js';

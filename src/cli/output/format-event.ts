@@ -1,4 +1,4 @@
-/** One line of text for each thing that happens to a run. Content never appears: the trace holds digests only. */
+/** Formats each event of a run as one line of text. Content never appears: the trace holds digests only. */
 import type { JsonObject } from '../../domain/json.js';
 import { usdText } from '../../domain/money.js';
 import type { RunView, TraceLine } from '../../reader/read.js';

@@ -1,4 +1,4 @@
-/** What goes to stdout: tables for people, one JSON text per line for machines. Everything else goes to stderr. */
+/** Writes to stdout: tables for people, one JSON text per line for machines. Everything else goes to stderr. */
 export type Json = Readonly<Record<string, unknown>> | readonly unknown[];
 
 /** Whole sentences of a command; `data` is what it is for, `say` is what is said beside it. */

@@ -1,4 +1,6 @@
-/** Waits until what was written to a stream has left the process: ending one earlier cuts what a slow reader of a pipe gets. */
+/**
+ * Waits until a stream's output has left the process: a process that ends earlier cuts off the output of a slow pipe.
+ */
 import type { Writable } from 'node:stream';
 
 /** Resolves too where nobody reads any more. */

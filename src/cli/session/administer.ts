@@ -1,6 +1,6 @@
 /**
- * Asks the deciding power for what is of no single run, by a workflow of its own, and waits for the answer. An assertion from
- * outside names that workflow as its audience, so its id is taken from there.
+ * Sends an administrative request to the deciding power by a workflow of its own, and waits for the answer. An
+ * assertion made elsewhere names that workflow as its audience, so the workflow's id is taken from the assertion.
  */
 import { decodeJwt } from 'jose';
 import { ask as askDeciders, newAskingId } from '../../client/administer.js';

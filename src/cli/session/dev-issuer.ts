@@ -1,6 +1,6 @@
 /**
- * The development issuer: signs assertions with a key of one's own. For STANDARD; in production a door that checked a login
- * signs them, with a key that no command line has.
+ * The development issuer: signs assertions with a local key. For STANDARD only; in production an issuer that has
+ * checked a login signs them, with a key that no command line has.
  */
 import { randomUUID } from 'node:crypto';
 import { importJWK, SignJWT } from 'jose';

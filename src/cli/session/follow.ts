@@ -1,6 +1,6 @@
 /**
- * What happens to a run, as it happens: phases, holds and verdict from its row, the rest from its trace. Resumable: whoever
- * knows the last event's number goes on after it. Reads only.
+ * Follows a run: phases, holds and verdict from its row, everything else from its trace. A caller that knows the number
+ * of the last event can go on after it. Reads only.
  */
 import type { OpenHold, Reader, RunView, TraceLine } from '../../reader/read.js';
 import { isSettled } from '../../reader/read.js';

@@ -1,4 +1,4 @@
-/** A run by its name, or an error that says what to do. */
+/** Finds a run by its name, or fails with an error that says what to do. */
 import { RokError } from '../../domain/errors.js';
 import type { Reader, RunView } from '../../reader/read.js';
 

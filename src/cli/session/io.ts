@@ -1,4 +1,4 @@
-/** Where a command reads and writes: the process's streams and environment, unless somebody gives it others. */
+/** The streams and environment of a command: the process's own, unless the caller passes others. */
 import type { Command } from 'commander';
 import { createPrinter, type Printer } from '../output/print.js';
 

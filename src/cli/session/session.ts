@@ -1,6 +1,6 @@
 /**
- * What a command works with: the environment, a printer, and connections that are opened when first asked for and closed at
- * the end. Deliberately without anything a command does.
+ * What every command works with: the environment, a printer, and connections that open on first use and close at the
+ * end. Contains no command's work.
  */
 import type { Command } from 'commander';
 import { RokClient } from '../../client.js';

@@ -1,4 +1,4 @@
-/** Whom `rok verify` trusts and what it was given from outside: key set, thumbprint, heads. Verifies nothing. */
+/** The options that tell `rok verify` whom to trust: key set, thumbprint, heads. Verifies nothing. */
 import { readFile } from 'node:fs/promises';
 import type { JSONWebKeySet } from 'jose';
 import type { Trust } from '../../audit/verify/verify.js';

@@ -1,6 +1,7 @@
 /**
- * Who asks, and whether they may. An assertion is a short JWS bound to one workflow, one update and one action; its key set
- * is handed in. What a role may do the grants say; every refusal names actor, action and rule, and is recorded by the caller.
+ * Authorization: who the actor is and whether the act is permitted. An assertion is a short JWS bound to one workflow,
+ * one update and one action; the caller passes the key set in. Grants say what a role may do. Each refusal names actor,
+ * action and rule, and the caller records it.
  */
 import { errors as joseErrors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import type { Actor, ActorClaim } from '../../domain/actor.js';

@@ -1,4 +1,7 @@
-/** What actors and time do to a run: verify, decide, record, and resolve holds. One row per update id; a repeat reads it. */
+/**
+ * An act on a run by an actor or by a timer: verify, decide, record, and resolve holds. There is one row per update id;
+ * a repeat reads that row.
+ */
 import { RokError } from '../../domain/errors.js';
 import type { Actor } from '../../domain/actor.js';
 import type { HoldTerms, Reason } from '../../domain/decision.js';

@@ -1,4 +1,4 @@
-/** What came beside the run and was allowed: its acts are told to the run's own history, which does them. Reads alone. */
+/** Reads the acts that were allowed beside a run (workflow `administer`), so that the run's own history can do them. */
 import { uuidOf } from '../../domain/ids.js';
 import type {
   ActorVerb,

@@ -1,4 +1,4 @@
-/** What actors did before: an assertion counts once, for whatever run and verb it was. */
+/** Reads earlier acts: an assertion counts once, across all runs and verbs. */
 import type { Sql } from '../../domain/sql.js';
 
 export async function usedBefore(sql: Sql, tokenId: string | undefined): Promise<boolean> {

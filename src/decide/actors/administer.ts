@@ -1,7 +1,7 @@
 /**
- * Acts that are of no single run: halts, and policies. Verified and granted like an actor's on a run, recorded whether they
- * were allowed or not, and done once per workflow that carries them. A halt asks no policy set, so that it works with a
- * broken one.
+ * Acts that concern no single run: halts and policies. They are verified and authorized like acts on a run, recorded
+ * whether allowed or not, and done once per workflow that carries them. A halt evaluates no policy set, so that it
+ * works while a set is broken.
  */
 import { RokError } from '../../domain/errors.js';
 import { isRunId, runIdOf, uuidOf, type RunId } from '../../domain/ids.js';

@@ -1,4 +1,4 @@
-/** Setting and lifting halts. A halt in force stops every redemption and every decision in its scope, from its commit on. */
+/** Sets and lifts halts. From its commit on, a halt stops every redemption and every decision in its scope. */
 import type { AdminAct } from '../../domain/protocol/administer.js';
 import type { Sql } from '../../domain/sql.js';
 

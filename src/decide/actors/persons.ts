@@ -1,6 +1,6 @@
 /**
- * How an actor stands to who took part in a run before: who asked for it, who has answered the hold, and whether any of it was
- * signed. By persons, never by names. Deliberately no rule: access.ts and steer.ts say what follows.
+ * How an actor relates to earlier participants of a run: who requested it, who has answered the hold, and whether any
+ * of that was signed. Compares persons, never names. States facts only: access.ts and act.ts draw the consequences.
  */
 import { uuidOf, type RunId } from '../../domain/ids.js';
 import { isSamePerson, mayBeSamePerson, type PersonKey } from '../../domain/person.js';

@@ -1,6 +1,7 @@
 /**
- * What actors were refused, counted. Anybody who reaches Temporal can ask without end, so of equal refusals the first alone is
- * kept in full, and of all at most 256. What was verified and allowed is never counted here: an act is kept, always.
+ * Counts refused acts. Anybody who reaches Temporal can send messages without end, so only the first of equal refusals
+ * is kept in full, and at most 256 in all. An act that was verified and allowed is never counted here: it is always
+ * kept.
  */
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';

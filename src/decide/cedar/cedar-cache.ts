@@ -1,6 +1,6 @@
 /**
- * Cedar's answers asked for ahead, while the database still reads. A check that asks the very same takes the answer, once, and
- * any other asks Cedar: the cache changes when something is worked out and never what comes out.
+ * A cache that asks Cedar early, while the database still reads. A check with exactly the same request takes the cached
+ * answer, once; any other asks Cedar. The cache changes when an answer is computed, never the answer.
  */
 import type { CedarAnswer, CedarRequest, CedarSet } from './prepared-set.js';
 

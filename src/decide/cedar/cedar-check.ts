@@ -1,7 +1,7 @@
 /**
- * Cedar as one of the checks. A set is all policy files of a deployment with their schema and tests, named by digest; an
- * agent uses the files it names. Policies are grouped by action when loaded. Cedar skips a policy that errs, so an error
- * denies; a shadow policy only reports.
+ * The check that asks Cedar. A policy set is all policy files of a deployment with their schema and tests, named by
+ * digest; an agent uses the files that it names. Policies are grouped by action when loaded. Cedar skips a policy that
+ * errs, so here an error denies. A policy in shadow mode only reports.
  */
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Notice, Reason } from '../../domain/decision.js';

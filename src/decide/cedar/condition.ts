@@ -1,4 +1,4 @@
-/** A policy as one expression: its scope and conditions, in the order in which Cedar evaluates them. */
+/** Writes a policy as one expression: its scope and conditions, in the order in which Cedar evaluates them. */
 import type { EntityUidJson, Expr, PolicyJson, TypeAndId, Var } from '@cedar-policy/cedar-wasm/nodejs';
 
 type Scope = PolicyJson['principal'] | PolicyJson['action'] | PolicyJson['resource'];

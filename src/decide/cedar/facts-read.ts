@@ -1,6 +1,6 @@
 /**
- * Which facts policies read, found in their syntax when they are loaded: what no policy reads need not be handed to Cedar,
- * and handing it over is most of what a request costs. What cannot be told is taken as read.
+ * Finds which facts the policies read, from their syntax, when they are loaded. Passing facts to Cedar is most of a
+ * request's cost, and facts that no policy reads are left out. A fact counts as read if the syntax does not settle it.
  */
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 

@@ -1,6 +1,7 @@
 /**
- * A policy file as policies: named by `@id`, with the annotations that say what a forbid does when it matches. A misspelt
- * annotation must not quietly make another rule of it, so values are checked here, names by `rok policy lint`.
+ * Parses a policy file: policies named by `@id`, with the annotations that say what a matching forbid does. A misspelt
+ * annotation must not silently change a rule, so this module checks annotation values, and `rok policy lint` checks
+ * their names.
  */
 import { policySetTextToParts, policyToJson, type PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { durationMs } from '../../domain/agent.js';

@@ -1,6 +1,7 @@
 /**
- * An intent and its snapshot as a Cedar request, with as much of the facts as the policies read. Money is in micro-USD, as
- * far as a number is exact. Argument values come from a model: what would be an entity or extension to Cedar is refused.
+ * Builds a Cedar request from an intent and its snapshot, with the facts that the policies read. Money is in micro-USD,
+ * as far as a number is exact. Argument values come from a model: a value that Cedar would take for an entity or an
+ * extension is refused.
  */
 import type { CedarValueJson, EntityUidJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Intent } from '../../domain/intent.js';

@@ -1,6 +1,6 @@
 /**
- * Check 7: what the ledger answered. Asked last, because a refused step must not have set anything aside. Each account that
- * is breached says what a breach means: deny, pause for a raise, or a cheaper model.
+ * Check 7: the ledger's answer. It comes last, because a refused step must not have reserved anything. Each breached
+ * account says what its breach means: deny, pause for a raise, or a cheaper model.
  */
 import type { Intent } from '../../domain/intent.js';
 import type { Breach, Snapshot } from '../snapshot.js';

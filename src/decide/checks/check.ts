@@ -1,4 +1,7 @@
-/** What a check says. Custom checks have this shape too and are registered by one line in checks/registry.ts. */
+/**
+ * The type of a check and of its objections. A custom check has the same type and is registered by one line in
+ * checks/registry.ts.
+ */
 import type { HoldReason, Notice, Reason } from '../../domain/decision.js';
 import type { Intent, IntentKind } from '../../domain/intent.js';
 import type { Snapshot } from '../snapshot.js';

@@ -1,4 +1,4 @@
-/** Check 1: a halt on all, the tenant or the agent. Holds in every profile. */
+/** Check 1: a halt on everything, the tenant or the agent. In force in every profile. */
 import type { CheckResult } from './check.js';
 import { deny } from './check.js';
 import type { Snapshot } from '../snapshot.js';

@@ -1,4 +1,6 @@
-/** Check 2: the run's own limits. Reaching one ends the run, but for a skill's, which the model is told. */
+/**
+ * Check 2: the run's own limits. Reaching a limit ends the run, except a skill's limit, which is reported to the model.
+ */
 import type { Intent } from '../../domain/intent.js';
 import { countOf } from '../../domain/limits.js';
 import type { Snapshot } from '../snapshot.js';

@@ -1,6 +1,7 @@
 /**
- * Check 3: the same call with the same result, so many times in a row, gets nowhere: the run is held for somebody to look.
- * Calls are the run's skill calls, whatever the model said between them, or its model calls where the agent has no skills.
+ * Check 3: if the same call gives the same result several times in a row, the run is held until a person looks at it.
+ * It counts the run's skill calls, regardless of the model calls between them, or its model calls if the agent has no
+ * skills.
  */
 import type { Snapshot } from '../snapshot.js';
 import type { Intent } from '../../domain/intent.js';

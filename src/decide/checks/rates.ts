@@ -1,7 +1,7 @@
 /**
- * Check 4: rate limits, by GCRA over the times in the snapshot. A soft limit that needs less than a minute is a denial that
- * says when to ask again; one that needs longer holds the run; a hard one denies. The database moves the times, and only for
- * calls that were allowed (decide.rate_and_reserve).
+ * Check 4: rate limits, by GCRA over the times in the snapshot. A soft limit with a wait under a minute denies and says
+ * when to ask again; with a longer wait it holds the run. A hard limit denies. The database moves the times, and only
+ * for allowed calls (decide.rate_and_reserve).
  */
 import type { Notice } from '../../domain/decision.js';
 import { ruleId } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * The worked example of a custom check: a refund's reason written all in capitals is not taken as a reason. Small on
- * purpose; a rule that Cedar can say belongs in a policy.
+ * The worked example of a custom check: it rejects a refund whose reason is written all in capitals. Small on purpose;
+ * a rule that Cedar can express belongs in a policy.
  */
 import { ruleId } from '../../domain/ids.js';
 import type { PolicyCheck } from './check.js';

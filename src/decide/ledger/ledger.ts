@@ -1,4 +1,7 @@
-/** Money set aside and settled. Computes what is asked and owed; the database moves the balances (decide.settle_and_reserve). */
+/**
+ * Computes how much to reserve for a call and how much a finished call costs. The database moves the balances
+ * (decide.settle_and_reserve).
+ */
 import { add, ceilMicros, decimalText, times, wholeMicros, ZERO, type Rational } from '../../domain/money.js';
 import { uuidOf, type Digest, type Iso8601, type RunId } from '../../domain/ids.js';
 import type { Intent } from '../../domain/intent.js';

@@ -1,7 +1,7 @@
 /**
- * One row of a price table in LiteLLM's format: what a text call costs by its usage, or why that cannot be computed. What ROK
- * never asks for (batches, flex and priority service, images, sound) is not read; what a call costs beside its tokens and
- * usage does not count (searches, citations) has no price here.
+ * Parses one row of a price table in LiteLLM's format: the price of a text call by its usage, or why it cannot be
+ * computed. Prices that ROK never needs (batches, flex and priority service, images, sound) are not read. A call with
+ * costs that usage does not count (searches, citations) has no price here.
  */
 import { max, rational, ZERO, type Rational } from '../../domain/money.js';
 

@@ -1,6 +1,6 @@
 /**
- * Price tables by their digest: a call is settled by the table that its decision named, whatever the worker has loaded
- * since. The one in force is at hand; others are read back from what was stored with the decisions, and a few are kept.
+ * Price tables by digest. A call is settled by the table that its decision named, even if the worker has loaded another
+ * since. The table in force is in memory; others are read from the database and a few of them are cached.
  */
 import type { Digest } from '../../domain/ids.js';
 import type { Sql } from '../../domain/sql.js';

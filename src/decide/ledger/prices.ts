@@ -1,6 +1,6 @@
 /**
- * A price table and what calls cost by it, as exact rationals. A row that cannot be computed has no price, and a reason; that
- * is not the same as free: free is an explicit 0.
+ * A price table, and the price of a call by it as an exact rational. A row that cannot be computed has no price, with
+ * the reason. No price is not free: free is an explicit 0.
  */
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';

@@ -1,6 +1,6 @@
 /**
- * The act `raise_budget`: read from what was asked, applied by the database in the act's own transaction, and the holds that it
- * resolves. Deliberately no judgement of the new cap: each step that waits is decided again, and may be refused again.
+ * The act `raise_budget`: parses the raise, lets the database apply it in the act's own transaction, and resolves the
+ * holds that waited for it. It does not judge the new cap: each waiting step is decided again and may be refused again.
  */
 import { RokError } from '../../domain/errors.js';
 import { uuidOf, type Digest, type RunId } from '../../domain/ids.js';

@@ -1,4 +1,7 @@
-/** The end of a run, in its fixed order: latch with `run.outcome`, finalize. What begins it for a run that cannot is repair.ts. */
+/**
+ * The deciding power's part of a run's end, in fixed order: latch the outcome with `run.outcome`, then finalize.
+ * repair.ts begins the end of a run that cannot do so itself.
+ */
 import { NO_CONTEXT } from '../../domain/context.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';
 import { uuidOf, type RunId } from '../../domain/ids.js';

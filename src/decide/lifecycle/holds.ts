@@ -1,6 +1,7 @@
 /**
- * Opening and ending a hold. A hold is one of (step, attempt, reason): asked for again it is the same. While it is open it
- * extends the run's deadlines, and it gives back what it did not use; how far, of several at once, the contract's lock says.
+ * Opens and ends holds. A hold is identified by (step, attempt, reason), so a repeated request is the same hold. An
+ * open hold extends the run's deadlines and returns the time that it did not use; with several at once, the time is
+ * reckoned under the lock on the contract.
  */
 import type { HoldReason, HoldTerms } from '../../domain/decision.js';
 import { uuidOf, type Digest, type RunId } from '../../domain/ids.js';

@@ -1,4 +1,7 @@
-/** Which run an execution is the history of: its own from before, the one it continues, a new one, or none (refused). */
+/**
+ * Which run an execution is the history of: one that it opened before, the one that it continues, a new one, or none
+ * (refused).
+ */
 import type { RunSpec } from '../../domain/run-spec.js';
 import type { Sql } from '../../domain/sql.js';
 import type { Caller } from '../actors/caller.js';

@@ -1,4 +1,4 @@
-/** What the workflow is told of its run, read back from the rows, so that a repeated open gives the same answer. */
+/** The answer of `decide.open`, read back from the rows, so that a repeated open gives the same answer. */
 import type { Agent } from '../../domain/agent.js';
 import type { Ruling } from '../../domain/decision.js';
 import { iso, runIdOf, type Digest } from '../../domain/ids.js';

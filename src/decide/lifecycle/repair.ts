@@ -1,7 +1,7 @@
 /**
- * Begins the end of a run that cannot end itself, asked for by another execution than its history: only where the verdict is
- * STALE, or Temporal said that the workflow is closed; and by a decision, `run.repair`, which policies may deny. Then that
- * execution is the run's history and `forced` is latched, so that a workflow which wakes up late is served nothing.
+ * Begins the end of a run that cannot end itself, for an execution other than its history. It requires a STALE verdict,
+ * or Temporal's word that the workflow is closed, and a decision `run.repair`, which policies may deny. The caller
+ * becomes the run's history and the outcome `forced` is latched, so that the old workflow is refused if it wakes up.
  */
 import { NO_CONTEXT } from '../../domain/context.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';

@@ -1,6 +1,6 @@
 /**
- * Whether a start under an id that is taken asks for the same as the first one did. Asked beside the run where Temporal knows
- * the id, and while opening where Temporal has forgotten it. Changes nothing.
+ * Whether a start with an id that is taken is the same as the first start. Asked beside the run while Temporal knows
+ * the id, and during open when Temporal has forgotten it. Changes nothing.
  */
 import { uuidOf, runIdOf, type RunId } from '../../domain/ids.js';
 import type { PersonKey } from '../../domain/person.js';

@@ -1,6 +1,6 @@
 /**
- * The sets that decisions are made by: the deployed one, and published ones by digest, read when they are first met. A stored
- * set that no longer loads denies everything it is asked, and stops nothing else: halts and limits are not its work.
+ * The policy sets in force: the deployed one, and published ones by digest, read on first use. A stored set that no
+ * longer loads denies every request that it would have answered; halts and limits still work.
  */
 import { parsePolicySource, type PolicySource } from '../../domain/policy-source.js';
 import type { Digest } from '../../domain/ids.js';

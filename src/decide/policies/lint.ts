@@ -1,4 +1,4 @@
-/** What is wrong with a set before it is published: every problem, not the first. Pure. */
+/** Finds every problem of a policy set before it is published. Pure. */
 import type { PolicySource } from '../../domain/policy-source.js';
 import { ANNOTATIONS, parsePolicyFile, type Policy } from '../cedar/policy-file.js';
 import { schemaOf, validatePolicies } from './schema.js';

@@ -1,6 +1,6 @@
 /**
- * Publishing a set: linted, validated, its own tests run, every agent's files found in it; then stored whole under its digest
- * and rolled out. Runs meet it at their next step. Nothing of it is stored where anything of it is wrong.
+ * Publishes a set: lint it, validate it, run its own tests, find every agent's files in it; then store it whole under
+ * its digest and roll it out. Runs use it from their next step on. If any part is wrong, nothing is stored.
  */
 import type { Agent } from '../../domain/agent.js';
 import { bodyOf, digestOf, parsePolicySource } from '../../domain/policy-source.js';

@@ -1,4 +1,7 @@
-/** The last decisions again, each from its stored snapshot, by a set that is not in force: which would have been otherwise. */
+/**
+ * Decides the last decisions again, each from its stored snapshot, with a set that is not in force, and reports which
+ * would change.
+ */
 import { RokError } from '../../domain/errors.js';
 import { runIdOf } from '../../domain/ids.js';
 import { parsePolicySource } from '../../domain/policy-source.js';

@@ -1,6 +1,6 @@
 /**
- * The schema that policies are validated against: what ROK asks about, and with which facts. What skills' arguments and
- * labels look like only the author of a set knows; a set's own part of the schema says it, and without one they are empty.
+ * The schema that policies are validated against: ROK's actions and facts. Only the author of a set knows the shape of
+ * skill arguments and labels, so the set has its own part of the schema; without that part they are empty.
  */
 import { checkParseSchema, validate } from '@cedar-policy/cedar-wasm/nodejs';
 

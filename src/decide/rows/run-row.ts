@@ -1,4 +1,4 @@
-/** The run's row under its lock, and which of its warrants are open. */
+/** Reads and locks a run's row, with its open warrants. */
 import type { Counters, Snapshot } from '../snapshot.js';
 import { NO_COUNTERS } from '../snapshot.js';
 import type { Digest, RunId } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * Evaluates one step whose run is locked and whose facts are read: which calls are over and what they cost, the snapshot, the
- * checks, and what the ledger will be asked. Pure: it neither reads nor writes.
+ * Evaluates one step after its run is locked and its facts are read: which calls have ended and what they cost, the
+ * snapshot, the checks, and the request to the ledger. Pure: reads and writes nothing.
  */
 import { contextDigest } from '../../domain/context.js';
 import { settingsDigest } from '../../domain/digest.js';

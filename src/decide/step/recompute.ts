@@ -1,6 +1,6 @@
 /**
- * A stored decision made again from its stored snapshot, by the set it was made by: whether it is the same. Or the answer
- * that it cannot be told, because what it depended on was deleted or changed. Writes nothing.
+ * Computes a stored decision again from its stored snapshot and policy set, and says whether it is the same, or that it
+ * cannot be known because something it depended on was deleted or changed. Writes nothing.
  */
 import { canonicalJson } from '../../domain/canonical-json.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';

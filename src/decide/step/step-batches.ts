@@ -1,9 +1,9 @@
 /**
- * The way of nearly every step: one to sixteen steps of different runs share a transaction, with one lock pass over the
- * accounts, one statement for the ledger, one for the decisions, one commit. Each is decided with the grant that it asks for,
- * so nothing is waited for in between, and the ledger fails the transaction where it does not grant all of it. What is not
- * plain (a run that somebody else has locked, a repeat, a refusal, a hold, a rate limit, a grant that is cut, a warning) is
- * decided by itself in step.ts; both ways give the same decision.
+ * The common path of a step: one to sixteen steps of different runs share one transaction, one pass of locks over the
+ * accounts, one statement for the ledger, one for the decisions and one commit. Each step is decided as if the ledger
+ * grants all that it asks for, so nothing waits in between; if the ledger grants less, the transaction fails. Every
+ * other case (a locked run, a repeat, a refusal, a hold, a rate limit, a reduced grant, a warning) is decided by
+ * step.ts. Both paths give the same decision.
  */
 import { createBatcher } from '../../domain/batching.js';
 import { RokError } from '../../domain/errors.js';

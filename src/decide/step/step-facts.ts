@@ -1,4 +1,4 @@
-/** Everything that a step's decision reads once its run is locked, in one statement. */
+/** Reads, in one statement, every fact that a step's decision needs once its run is locked. */
 import { RokError } from '../../domain/errors.js';
 import { uuidOf, type Digest, type RunId } from '../../domain/ids.js';
 import type { Sql } from '../../domain/sql.js';

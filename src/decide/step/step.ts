@@ -1,6 +1,7 @@
 /**
- * One step's decision by itself, in one transaction that holds the run's row: settle what is over, take the snapshot, check,
- * reserve, write. Asked again with the same key it gives the same answer; with another digest it names the next free attempt.
+ * Decides one step in a transaction of its own, under the lock on the run's row: settle calls that have ended, take the
+ * snapshot, check, reserve, write. The same key gives the same answer again; the same key with another digest is
+ * answered with the number of the next free attempt.
  */
 import { uuidOf } from '../../domain/ids.js';
 import type { StepAnswer, StepRequest } from '../../domain/protocol/decide.js';

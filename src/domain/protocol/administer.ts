@@ -1,6 +1,6 @@
 /**
- * What administrators and operators ask of the deciding power beside any run: halts, policies, and looking back. It comes from
- * outside as it is, so it is parsed where it is answered; workflow code imports the types alone.
+ * What administrators and operators ask of the deciding power about no single run: halts, policies, looking back. The
+ * receiver parses it, because it comes from outside unchecked; workflow code imports only the types.
  */
 import { z } from 'zod';
 import type { ActorClaim } from '../actor.js';

@@ -1,4 +1,4 @@
-/** What workflows ask of the auditing power: remote activities on `rok-audit`. */
+/** The protocol of the auditing power: what workflows ask of it, by remote activities on `rok-audit`. */
 import type { RunId } from '../ids.js';
 import type { VerdictStatus } from '../verdict.js';
 

@@ -1,7 +1,7 @@
 /**
- * One local activity for what goes together anyway: the next decision and the trace of what was before it, the end of the
- * trace and `finalize_run`. Two would cost a second marker of history and a second turn of the workflow; the hands and their
- * logins stay two.
+ * The protocol of combined local activities: the next decision with the trace of what came before, and the end of the
+ * trace with `finalize_run`. Separate activities would cost another marker in history and another turn of the workflow.
+ * Each power still acts under its own login.
  */
 import type { FinalizeAnswer, LatchRequest, StepAnswer, StepRequest } from './decide.js';
 import type { Appended, AppendInput } from './observe.js';

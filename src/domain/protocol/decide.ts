@@ -1,4 +1,7 @@
-/** What workflows ask of the deciding power: local activities, idempotent by (run, step, attempt), never by clock or order. */
+/**
+ * The protocol of the deciding power: what workflows ask of it, by local activities that are idempotent by (run, step,
+ * attempt), never by clock or order.
+ */
 import type { ActorClaim } from '../actor.js';
 import type { ContextRef } from '../context.js';
 import type { Decision, HoldTerms, Reason, Ruling } from '../decision.js';

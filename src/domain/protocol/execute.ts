@@ -1,4 +1,7 @@
-/** What workflows ask of the executing power: remote activities on `rok-execute`. Only digests, counts and statuses come back. */
+/**
+ * The protocol of the executing power: what workflows ask of it, by remote activities on `rok-execute`. Only digests,
+ * counts and statuses come back.
+ */
 import type { AttemptResult } from '../attempt.js';
 import type { CallRefusal } from '../call-refusal.js';
 import type { ContextEntry, ContextRef } from '../context.js';

@@ -1,6 +1,7 @@
 /**
- * What an actor can say to a run, read from whatever came. Validators in workflow code look at it too, so it is read by hand:
- * total, without a clock, and the same wherever a message comes in. Deliberately no judgement of who may (decide/actors/access.ts).
+ * Parses a message from an actor to a run, whatever was received. Validators in workflow code use it too, so it is
+ * written by hand: total, without a clock, and the same for every way in. Whether the actor may is decided elsewhere
+ * (decide/actors/access.ts).
  */
 import type { ActorClaim } from '../actor.js';
 import { digest, DIGEST_TAGS } from '../digest.js';

@@ -1,4 +1,4 @@
-/** What workflows ask of the observing power. */
+/** The protocol of the observing power: what workflows ask of it. */
 import type { Digest, RunId } from '../ids.js';
 import type { TraceEvent } from '../trace-event.js';
 

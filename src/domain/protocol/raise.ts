@@ -1,6 +1,7 @@
 /**
- * A raise of a budget: which one, the cap that it was based on, the cap that it shall have. It comes from outside as it is and
- * is looked at in workflow code too, so it is parsed by hand. Deliberately no delta: two raises at once never add up.
+ * A raise of a budget: the budget, the cap that it replaces, and the new cap. It comes from outside unchecked and
+ * workflow code reads it too, so it is parsed by hand. Caps are absolute and never deltas: two raises at once must not
+ * add up.
  */
 import { canonicalJson } from '../canonical-json.js';
 import { digest, DIGEST_TAGS } from '../digest.js';

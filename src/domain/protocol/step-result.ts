@@ -1,7 +1,8 @@
 /**
- * What an executor answered of a step, read from whatever came. Anybody who reaches Temporal may poll the executors' queue, so
- * the answer is looked at before the run goes by it. By hand and total, because workflow code reads it: one that is not of this
- * shape is no answer, and what became of the call is then unknown. Whether it is true is the audit's question.
+ * Parses an executor's answer about a step, whatever was received. Anybody who reaches Temporal can poll the executors'
+ * task queue, so the workflow checks the answer before it acts on it. By hand and total, because workflow code uses it.
+ * An answer of another shape counts as none, and the call's result is then unknown. The audit checks whether an answer
+ * is true.
  */
 import { isDigest as isDigestText } from '../ids.js';
 import { CONTEXT_ROLES } from '../context.js';

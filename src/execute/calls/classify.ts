@@ -1,6 +1,7 @@
 /**
- * What an error of a call means, decided once: `failed` only if certainly nothing was charged or done, everything else is
- * `unknown` and is charged in full. Pure; the cause it gives holds neither content nor secrets, whatever the error says.
+ * Classifies the error of a call, in one place: `failed` only if certainly nothing was done or charged; everything else
+ * is `unknown` and is charged in full. Pure. The cause that it returns contains neither content nor secrets, whatever
+ * the error says.
  */
 import { RokError, type ErrorCode } from '../../domain/errors.js';
 

@@ -1,7 +1,7 @@
 /**
- * One model call: the conversation is loaded and named again, the model asked under the warrant, the answer stored as the
- * conversation's next entry, and its skill calls checked. The grant leaves nothing to choose: the model is bound by the
- * warrant's digest, the output limit comes with its redemption.
+ * One model call: load the conversation and compute its digest again, ask the model under the warrant, store the answer
+ * as the next entry of the conversation, check the skill calls in it. The grant leaves nothing to choose: the warrant's
+ * digest fixes the model, and its redemption returns the output limit.
  */
 import type { Agent } from '../../domain/agent.js';
 import { RokError } from '../../domain/errors.js';

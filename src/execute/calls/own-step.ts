@@ -1,7 +1,7 @@
 /**
- * A step of somebody's own workflow: the warrant is redeemed before their activity runs and its end is written after, by two
- * small activities of this power. Weaker than the one door, and said so in the docs: between the two the activity is theirs,
- * so a zombie of their worker is not stopped here, only found (the result is fenced).
+ * A step of a user's own workflow: one small activity redeems the warrant before the user's activity runs, another
+ * writes the result after it. Weaker than a call through warrant.ts, as the docs say: between the two the user's code
+ * runs, so a worker of theirs that wakes up late is not stopped here, only found (its result is refused).
  */
 import { actionDigest, type Intent } from '../../domain/intent.js';
 import { NO_USAGE } from '../../domain/attempt.js';

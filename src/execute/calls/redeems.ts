@@ -1,6 +1,7 @@
 /**
- * Asks for warrants through the one function that redeems. Those that come while others are being redeemed share a statement
- * and a commit. Repeating one with the same nonce is safe, so whatever a batch could not do is asked for by itself.
+ * Redeems warrants through the one database function that does so, in batches: requests that arrive while others are
+ * redeemed share a statement and a commit. Repeating one with the same nonce is safe, so a request that failed in a
+ * batch is sent again alone.
  */
 import { createBatcher } from '../../domain/batching.js';
 import { uuidOf, type Digest, type RunId } from '../../domain/ids.js';

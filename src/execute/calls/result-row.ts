@@ -1,6 +1,6 @@
 /**
- * The end of an attempt as a row. There is one per attempt: whoever writes first stands, and who comes later reads which.
- * The digest covers every column that is not a time; the database computes it again and refuses another.
+ * Writes the result of an attempt as a row. There is one per attempt: the first writer's row stays, and later writers
+ * read it. The digest covers every column except times; the database computes it again and refuses a wrong one.
  */
 import type { AttemptResult, Usage } from '../../domain/attempt.js';
 import { digest, DIGEST_TAGS } from '../../domain/digest.js';

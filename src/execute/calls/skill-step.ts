@@ -1,6 +1,6 @@
 /**
- * One skill call: the stored arguments are loaded, checked and named again, the skill run under the warrant, its output
- * stored as data, cut at the skill's limit.
+ * One skill call: load the stored arguments, check them and compute their digest again, run the skill under the
+ * warrant, store its output as data, cut at the skill's limit.
  */
 import type { Agent } from '../../domain/agent.js';
 import { NO_USAGE } from '../../domain/attempt.js';

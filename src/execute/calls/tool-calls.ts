@@ -1,7 +1,7 @@
 /**
- * The skill calls of an answer, checked before anyone is asked to allow them: arguments that parse, fit and have one
- * canonical form. What does not goes back to the model as an error text instead of becoming an intent; of which skill an
- * agent may ask for is not said here but decided. Pure.
+ * Checks the skill calls in a model's answer before the deciding power sees them: the arguments parse, fit the skill,
+ * and have one canonical form. A call that fails goes back to the model as an error text and never becomes an intent.
+ * Which skills an agent may use is decided, not checked here. Pure.
  */
 import type { CallRefusal } from '../../domain/call-refusal.js';
 import { canonicalJson, CanonicalJsonError } from '../../domain/canonical-json.js';

@@ -1,6 +1,6 @@
 /**
- * Statements that must be answered although connections break. Only for statements that are safe to send twice; it tells
- * apart what certainly did not happen from what may have.
+ * Retries statements that must be answered although connections break. Only for statements that are safe to send twice.
+ * It tells what certainly did not happen from what may have happened.
  */
 export type Answered<T> =
   | { readonly answered: true; readonly value: T }

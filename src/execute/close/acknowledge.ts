@@ -1,4 +1,4 @@
-/** An acknowledgement of what this power did, pointing at the row that shows it. The audit opens the row. */
+/** Writes an ack of what this power did, pointing at the row that shows it. The audit reads that row. */
 import { uuidOf, type RunId } from '../../domain/ids.js';
 import type { JsonObject } from '../../domain/json.js';
 import type { Sql } from '../../domain/sql.js';

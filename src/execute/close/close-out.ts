@@ -1,4 +1,4 @@
-/** The engines' part of the close: evaluation, incident and their acknowledgements, all of it in one transaction. */
+/** The executing power's part of the close: evaluation, incident and their acks, in one transaction. */
 import type { CloseOut } from '../../domain/protocol/execute.js';
 import type { ExecuteDeps } from '../deps.js';
 import { reportFailure } from './incident-engine.js';

@@ -1,6 +1,6 @@
 /**
- * Whether the workflow that asks is the run's own. Whoever may start workflows may call an activity of the task queue: what is
- * written without redeeming a warrant is written for the run's history alone.
+ * Checks that the calling workflow is the run's own history. Whoever may start workflows can call an activity of this
+ * task queue, so rows that are written without redeeming a warrant are written for that history alone.
  */
 import { RokError } from '../../domain/errors.js';
 import { uuidOf, type RunId } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * Every failed run leaves one occurrence, under an incident that collects the failures of one kind and day. Only a new
- * incident is told to anyone. It repairs nothing.
+ * Records one occurrence for every failed run, under an incident that collects the failures of one kind and day. Only a
+ * new incident is reported. It repairs nothing.
  */
 import { createHash } from 'node:crypto';
 import { uuidOf } from '../../domain/ids.js';

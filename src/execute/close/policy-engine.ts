@@ -1,4 +1,4 @@
-/** Records the `run.outcome` decision as the run's evaluation, and acknowledges it. The decision itself was decide's. */
+/** Records the `run.outcome` decision as the run's evaluation and acks it. The deciding power made that decision. */
 import { uuidOf } from '../../domain/ids.js';
 import type { CloseOut } from '../../domain/protocol/execute.js';
 import type { Sql } from '../../domain/sql.js';

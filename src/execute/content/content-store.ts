@@ -1,7 +1,7 @@
 /**
- * Prompts, answers, arguments and results by digest. The digest is an HMAC under the run's own salt, so that a short text
- * cannot be guessed from it, and covers the kind, so that the same bytes as a result and as arguments are two contents.
- * Deliberately not evidence: content may be deleted, digests stay.
+ * Stores prompts, answers, arguments and results by digest. The digest is an HMAC under the run's own salt, so that a
+ * short text cannot be guessed from it, and covers the kind, so that the same bytes as result and as arguments have two
+ * digests. Content is not evidence: it may be deleted, digests stay.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { RokError } from '../../domain/errors.js';

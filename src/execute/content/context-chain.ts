@@ -1,6 +1,6 @@
 /**
- * Conversations as stored chains: one row per step names its base and what was added, and loading one reads the whole
- * chain in one statement, however long it is. What is loaded is hashed again, entry by entry.
+ * Stores conversations as chains: one row per step names its base and its additions. One statement loads a whole chain,
+ * whatever its length, and every entry is hashed again.
  */
 import { contextDigest, type ContextEntry, type ContextRef, type ContextRole } from '../../domain/context.js';
 import { RokError } from '../../domain/errors.js';

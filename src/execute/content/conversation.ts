@@ -1,7 +1,7 @@
 /**
- * From stored entries to what a model is asked, and from its answer to a stored entry. Pure; the stored form is JSON of
- * ROK's own, so that another provider can continue the same conversation. An answer is stored without the ids of its calls,
- * which a provider makes up anew each time: equal answers have equal digests. Each result names its call, in the calls' order.
+ * Converts stored entries to a model's request, and a model's answer to a stored entry. Pure. The stored form is JSON
+ * of ROK's own, so that another provider can continue the conversation. Ids of calls are not stored, because providers
+ * invent new ones each time: equal answers have equal digests. Each result names its call by the calls' order.
  */
 import { z } from 'zod';
 import { RokError } from '../../domain/errors.js';

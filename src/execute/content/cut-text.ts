@@ -1,4 +1,4 @@
-/** Hostile text at its limit: cut between characters, and the cut marked inside the limit. */
+/** Cuts untrusted text at its limit: between characters, with a mark that is part of the limit. */
 const MARK_BYTES = 80;
 
 /** At most `maxBytes` of UTF-8 (but for a limit smaller than the mark). */

@@ -1,6 +1,7 @@
 /**
- * A run's first context, stored by its first call: salt, tools, instructions and input, under the digest by which the
- * deciders committed to the input. Also what each agent brings to a conversation, counted when a worker starts.
+ * Stores a run's first context when its first call comes: salt, tools, instructions and input, under the digest by
+ * which the deciding power committed to the input. Also counts, when a worker starts, the tokens that each agent adds
+ * to a conversation.
  */
 import type { Agent } from '../../domain/agent.js';
 import type { ContextEntry } from '../../domain/context.js';

@@ -1,6 +1,6 @@
 /**
- * What a run needs before its first step where that step cannot bring it, because nobody had counted what the agent brings:
- * salt and first context. And the texts of ROK's own that go into the conversation later. Calls nothing.
+ * Prepares a run whose first step cannot bring its first context, because no worker has counted the agent's tokens yet:
+ * stores salt and first context, and ROK's own texts that enter the conversation later. Calls nothing.
  */
 import { RokError } from '../../domain/errors.js';
 import type { Digest } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * What a model call is to ROK, whoever serves it: one question, one answer, no retries. A provider is deliberately not
- * told of policies, budgets or runs; the limit it must keep stands in the request.
+ * The interface of a model provider: one request, one answer, no retries. A provider deliberately knows nothing of
+ * policies, budgets or runs; the request holds the limit that it must keep.
  */
 import type { Usage } from '../../domain/attempt.js';
 

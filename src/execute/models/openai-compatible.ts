@@ -1,7 +1,7 @@
 /**
- * Any server that speaks OpenAI's chat completions, through the AI SDK: one request, no retries, tools as schemas that
- * nothing here can execute. What the model wrote as arguments is taken as text, before the SDK parses it, because numbers
- * that JavaScript rounds must be refused and not repaired.
+ * A provider for any server with OpenAI's chat completions, through the AI SDK: one request, no retries, tools as
+ * schemas that nothing here can execute. Arguments that the model wrote are read as text before the SDK parses them,
+ * because numbers that JavaScript would round must be refused and not repaired.
  */
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, jsonSchema, tool, wrapLanguageModel, type ModelMessage, type ToolSet } from 'ai';

@@ -1,4 +1,4 @@
-/** A recorded transcript as a file: one JSON line per model call. Parsed whole before the first answer is given. */
+/** Parses a recorded transcript: one JSON line per model call. The whole file is parsed before the first answer. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';

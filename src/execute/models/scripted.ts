@@ -1,6 +1,6 @@
 /**
- * Replays a recorded transcript as a provider like any other: limits, bounds and warrants stay on. Which line it answers
- * with is the number of answers the conversation already has, so it keeps no state and survives any crash.
+ * A provider that replays a recorded transcript; limits, bounds and warrants apply as for any other. The number of
+ * answers in the conversation selects the line, so it keeps no state and survives a crash.
  */
 import type { Usage } from '../../domain/attempt.js';
 import { RokError } from '../../domain/errors.js';

@@ -1,6 +1,6 @@
 /**
- * Skill names as the OpenAI protocol takes them: letters, digits, `_` and `-`, at most 64. Reversible over the tools of one
- * request; a name the model made up comes back as it is, and is then no skill.
+ * Maps skill names to what the OpenAI protocol accepts: letters, digits, `_` and `-`, at most 64. Reversible over the
+ * tools of one request; a name that the model made up comes back unchanged and matches no skill.
  */
 import { RokError } from '../../domain/errors.js';
 

@@ -1,4 +1,4 @@
-/** Sample skill of the refund desk: reads one order and what was refunded of it. */
+/** Sample skill of the refund desk: reads one order and its refunds. */
 import { z } from 'zod';
 import type { Sql } from '../../domain/sql.js';
 import { defineSkill } from './skill.js';

@@ -1,6 +1,6 @@
 /**
- * Sample skill of the refund desk: refunds a part of an order. Keyed: a second attempt of the same step finds the refund of
- * the first and pays nothing. That refunds never exceed the order's total is held by the table, not here.
+ * Sample skill of the refund desk: refunds a part of an order. Idempotent: a second attempt of the same step finds the
+ * first one's refund and pays nothing. The table, not this module, prevents refunds above the order's total.
  */
 import { z } from 'zod';
 import type { Json } from '../../domain/json.js';

@@ -1,6 +1,7 @@
 /**
- * A tool that a model may ask for. A skill says what it takes and how it behaves when it is cut off; whether it runs is
- * decided elsewhere, and what it returns is hostile text: stored, cut at its limit, never interpreted.
+ * The interface of a skill, a tool that a model may ask for. A skill states its arguments and how it behaves when it is
+ * cut off. Whether it runs is decided elsewhere. Its output is untrusted text: stored, cut at its limit, never
+ * interpreted.
  */
 import type { z } from 'zod';
 import type { RunId } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 /**
- * What is measured. Recording never throws and never waits: a metric may be dropped, evidence may not, which is why this
- * shares nothing with the trace. Labels are closed sets; anything else is counted as `other`.
+ * The metrics. Recording never throws and never waits: a metric may be dropped, evidence may not, so metrics share no
+ * code with the trace. Labels are closed sets; any other value is counted as `other`.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { INTENT_KINDS } from '../../domain/intent.js';

@@ -1,6 +1,6 @@
 /**
- * The environment, parsed once. Nothing else reads it. Deliberately no files and no connections: whether a path, a key
- * or a server is any good is found out by whoever opens it.
+ * Parses the environment, once; nothing else reads it. Opens no files and no connections: whoever opens a path, a key
+ * or a server finds out whether it is good.
  */
 import { z } from 'zod';
 import type { IssuerGroups } from '../../domain/person.js';

@@ -1,6 +1,6 @@
 /**
- * The environment of a command: the process's own, and below it what a running `rok dev` of this folder says, so that a
- * second terminal needs no settings. Deliberately never mixes two stacks: whoever names a server names all of them.
+ * The environment of a command: the process's own, completed by what a running `rok dev` of this folder wrote, so that
+ * a second terminal needs no settings. Never mixes two stacks: whoever names one server must name all.
  */
 import { readDevFile } from '../local/dev-file.js';
 

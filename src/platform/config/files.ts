@@ -1,6 +1,7 @@
 /**
- * The deployment's files, read once at the start: agents, policies, prices, key sets. Every problem of every file is named
- * before anything runs. Deliberately not watched: a change is a new start (published policies will come from the database).
+ * Reads the deployment's files once, at the start: agents, policies, prices, key sets. It reports every problem of
+ * every file before anything runs. Files are not watched: a change takes a new start, except policies, which can be
+ * published to the database.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';

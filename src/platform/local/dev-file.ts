@@ -1,6 +1,6 @@
 /**
- * How other commands find the stack that `rok dev` runs: a file with the variables that lead there, readable by its owner
- * only. Deliberately worth nothing once that process is gone: ports and passwords are made anew at each start.
+ * The file by which other commands find the stack that `rok dev` runs: it holds the variables that lead there, readable
+ * by its owner only. Useless once that process is gone: each start makes new ports and passwords.
  */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Ports nobody listens on. Deliberately no promise: between asking and listening another process may take one, so whoever
- * uses them tries again with others.
+ * Finds ports on which nobody listens. No guarantee: another process may take a port in between, so the caller tries
+ * again with others.
  */
 import { createServer, type AddressInfo } from 'node:net';
 

@@ -1,6 +1,6 @@
 /**
- * The PostgreSQL that a killed process left running on our data. Deliberately ends it only when its command line names the
- * data folder, and never deletes postmaster.pid: PostgreSQL judges that file itself.
+ * Ends a PostgreSQL that a killed process left running on our data. Only if its command line names the data folder; it
+ * never deletes postmaster.pid, which PostgreSQL judges itself.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

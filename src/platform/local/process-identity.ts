@@ -1,6 +1,6 @@
 /**
- * Whether a process id that was written down still names the process that it named then: ids are used again. Deliberately
- * by what the system says about it, on Linux from /proc, elsewhere from `ps`.
+ * Whether a recorded process id still names the same process, since systems reuse ids. Compares what the system says
+ * about the process: on Linux /proc, elsewhere `ps`.
  */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';

@@ -1,7 +1,8 @@
 /**
- * Ends a server when whoever started it is gone, by kill -9 too: a small shell that reads from a pipe which nobody writes to. Its
- * end is the end of the starter, so no process id is polled that may be another's by then. Deliberately a process: nothing in a
- * process survives its own kill -9. On Windows, which has no such shell, the next start ends what was left.
+ * Ends a server when the process that started it is gone, after kill -9 too: a small shell reads from a pipe to which
+ * nobody writes, and the pipe closes when the starter ends. So no process id is polled that may belong to another by
+ * then. It must be a process, because nothing inside a process survives its own kill -9. Windows has no such shell;
+ * there the next start ends what was left.
  */
 import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';

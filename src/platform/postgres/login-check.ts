@@ -1,6 +1,6 @@
 /**
- * Holds each database login against what it is for: it can enter, it is itself, and it is refused an act of another power.
- * Changes nothing: the forbidden statement would touch no row, and is rolled back where it is not refused.
+ * Checks each database login: it can connect, it is the right one, and it is refused an act of another power. Changes
+ * nothing: the forbidden statement would touch no row, and is rolled back if it is not refused.
  */
 import { databaseUrlOf, type Config } from '../config/config.js';
 import { openDatabase } from './database.js';

@@ -1,6 +1,6 @@
 /**
- * What went wrong when a connection to PostgreSQL was opened, as a sentence for whoever starts ROK: which, where, and
- * what to do. Deliberately not for errors of statements.
+ * Turns an error of opening a PostgreSQL connection into a sentence for whoever starts ROK: what failed, where, and
+ * what to do. Not for errors of statements.
  */
 import { StartError } from '../start-error.js';
 

@@ -1,8 +1,8 @@
 /**
- * Connections that do not answer. One that was given up says something of its neighbours: whatever silenced it (a proxy, a
- * firewall that forgot, a host that stopped) most likely holds those that lie idle beside it, and each would cost another
- * timeout. So they are ended too, and what comes next makes new ones. Where an answer may take long, one that lay idle is asked
- * first whether it is there. Deliberately knows no statement: how long is waited for an answer stands in login.ts.
+ * Ends connections that do not answer. When one times out, its idle neighbours are most likely dead for the same reason
+ * (a proxy, a firewall that forgot, a stopped host), and each would cost another timeout: they are ended too, and new
+ * ones are made on demand. If an answer may take long, an idle connection is first asked whether it is alive. Knows no
+ * statement: login.ts says how long to wait.
  */
 import type pg from 'pg';
 import { sqlState } from './postgres-error.js';

@@ -1,6 +1,6 @@
 /**
- * Statements and transactions on one pooled connection, given up with it when a signal aborts. Deliberately without retries:
- * whoever calls knows whether its key makes a second try safe.
+ * Runs statements and transactions on one pooled connection, which is discarded when a signal aborts them. No retries:
+ * only the caller knows whether its key makes a second try safe.
  */
 import { createHash } from 'node:crypto';
 import pg from 'pg';

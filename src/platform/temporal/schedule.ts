@@ -1,6 +1,6 @@
 /**
- * Temporal's schedule for `reconcile`, asserted again and again by the audit worker: whatever someone changed is put back,
- * but a pause, which is somebody's decision and only reported.
+ * Temporal's schedule for `reconcile`. The audit worker asserts it repeatedly and undoes any change, except a pause,
+ * which is somebody's decision and is only reported.
  */
 import {
   ScheduleAlreadyRunning,

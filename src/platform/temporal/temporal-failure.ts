@@ -1,6 +1,6 @@
 /**
- * What Temporal answers, told as an error of the one table: gone, closed, refused by the run, or not reached at all.
- * Deliberately lets everything else through as it is: an unknown error is a bug and should look like one.
+ * Turns an error from Temporal into one of the error table: gone, closed, refused by the run, or not reached. Every
+ * other error passes through unchanged: an unknown error is a bug and should look like one.
  */
 import {
   isGrpcServiceError,

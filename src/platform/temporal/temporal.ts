@@ -1,6 +1,6 @@
 /**
- * The way to Temporal for clients: settings from TOML profiles and TEMPORAL_* by the SDK's own envconfig, and a connection
- * that says in one sentence why it is none. Deliberately without the worker's native half: temporal-worker.ts has that.
+ * Temporal for clients: settings from TOML profiles and TEMPORAL_* by the SDK's own envconfig, and a connection whose
+ * failure is explained in one sentence. The worker's native half is in temporal-worker.ts.
  */
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';

@@ -1,6 +1,6 @@
 /**
- * An act inside the workflow: decided by `decide.act`, noted, and done to the run. One way for all of them, whether they
- * came as an update, as a signal, or beside the run.
+ * Does an act inside the workflow: `decide.act` decides it, the trace records it, and it changes the run. The same for
+ * an update, a signal, and an act beside the run.
  */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import { ERRORS, type ErrorCode } from '../../domain/errors.js';

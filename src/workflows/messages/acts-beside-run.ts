@@ -1,7 +1,8 @@
 /**
- * Acts that came beside the run (workflow `administer`) and were recorded with it: looked for when whoever carried one says
- * so, and while the run is held every ten seconds, since it may have used up the messages that Temporal takes. A hold may
- * last for days, so the looks grow rarer, each at most a sixtieth of the hold later: their history stays small.
+ * Finds acts that were sent beside the run (workflow `administer`) and recorded there. It looks when the carrier
+ * signals, and every ten seconds while the run is held, since the run may have used up the messages that Temporal
+ * accepts. A hold may last for days, so the pauses grow, to at most a sixtieth of the hold's age: the history stays
+ * small.
  */
 import { condition, isCancellation } from '@temporalio/workflow';
 import { takeEffect } from './act.js';

@@ -1,6 +1,7 @@
 /**
- * Listens to what is said to a run, from its first moment: what comes before it is open waits for it. Handlers run one at a
- * time (turn.ts); what validators refuse leaves no history (validating.ts).
+ * Registers the message handlers of a run from its first moment; a message that arrives before the run is open waits
+ * for it. Handlers run one at a time (activity-mutex.ts). A message that a validator refuses (validators.ts) leaves no
+ * history.
  */
 import { allHandlersFinished, CancellationScope, condition, isCancellation, setHandler } from '@temporalio/workflow';
 import type { ActorVerb } from '../../domain/protocol/decide.js';

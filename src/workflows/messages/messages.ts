@@ -1,4 +1,4 @@
-/** Everything that can be said to a governed run: one signal, the rest updates, and three queries. */
+/** The messages of a governed run: one signal, updates, and three queries. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorClaim, Assertion } from '../../domain/actor.js';
 import type { HoldReason } from '../../domain/decision.js';

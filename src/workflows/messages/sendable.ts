@@ -1,6 +1,7 @@
 /**
- * What of a spec can be sent on. JSON that is nested without end is read without trouble but overflows the stack of whoever
- * writes it again, and a workflow that throws that fails its task for ever. What is left out is missed where the spec is parsed.
+ * Removes from a spec what cannot be sent on. JSON nested without limit parses well but overflows the stack of whoever
+ * encodes it again, and a workflow that throws there fails its task for ever. The parser of the spec reports what was
+ * removed as missing.
  */
 const LEVELS = 100;
 

@@ -1,7 +1,7 @@
 /**
- * What validators refuse, without history: what is of the wrong form, an assertion that says itself that it is for something
- * else, and what cannot be asked of the run as it is. They see only what the workflow knows, so the decision is made again
- * later. A validator that throws anything else than a refusal would refuse too, but say nothing that a caller understands.
+ * Update validators: they refuse, without history, a malformed message, an assertion that itself names another purpose,
+ * and an act that is impossible in the run's present state. They see only what the workflow knows, so the decision is
+ * made again later. They throw refusals only: any other error would refuse too, with a text that no caller understands.
  */
 import { ApplicationFailure, currentUpdateInfo, workflowInfo } from '@temporalio/workflow';
 import { notFor } from '../../domain/assertion-claims.js';

@@ -1,6 +1,7 @@
 /**
- * One step until it is done: every try is a decision of its own. What failed or may be repeated is asked for again, a few
- * times; what is unknown and may not be repeated waits for an operator.
+ * Runs one step to its end: every attempt has a decision of its own. An attempt that failed for a passing reason, or an
+ * unknown one that may be repeated, is asked for again a few times; an unknown one that may not be repeated waits for
+ * an operator.
  */
 import { ActivityFailure, isCancellation, sleep, TimeoutFailure } from '@temporalio/workflow';
 import type { ContextRef } from '../../domain/context.js';

@@ -1,7 +1,7 @@
 /**
- * `finalize_run`, and the deadline. Signals come as they are and in any number, and none may fail its handler: they are put
- * down, and one worker asks for all of them. Past the deadline the run's end is forced, and so it is before for an actor who
- * may; else it is noted, once.
+ * Handles `finalize_run` and the deadline. Signals come in any form and number and none may fail its handler: the
+ * handler queues them, and one loop asks the deciding power about all of them. After the deadline the run's end is
+ * forced, and before it too for an actor who may; otherwise the signal is noted once.
  */
 import { CancellationScope, condition, isCancellation, log, sleep } from '@temporalio/workflow';
 import type { DueAnswer } from '../../domain/protocol/decide.js';

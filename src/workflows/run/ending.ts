@@ -1,4 +1,4 @@
-/** How a run's body ends other than by returning. */
+/** The ways in which a run's body ends other than by returning. */
 import type { Reason } from '../../domain/decision.js';
 import type { Outcome } from '../../domain/phases.js';
 

@@ -1,4 +1,7 @@
-/** The state of one governed run inside its workflow: numbers its steps, asks for decisions, waits for holds, keeps the trace. */
+/**
+ * The state of one governed run inside its workflow: it numbers steps, asks for decisions, waits for holds and keeps
+ * the trace.
+ */
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { ContextRef } from '../../domain/context.js';
 import { NO_CONTEXT } from '../../domain/context.js';

@@ -1,4 +1,4 @@
-/** When a hold is said to end soon. Pure: the timer is the hold's. */
+/** Computes when to warn that a hold ends soon. Pure: holds.ts has the timer. */
 
 /** Before a hold's deadline; one that is shorter is warned of when it opens. */
 const WARNING_MS = 300_000;

@@ -1,7 +1,8 @@
 /**
- * The holds of one run: orthogonal to the phase, several at once, each opened, warned of, answered and timed out on its own.
- * What is held waits for an authorised actor or the deadline; only database time says that it passed. A pause by hand is a
- * hold too, but of the whole run: while it is asked for or open, no step is asked for.
+ * The holds of one run: independent of the phase, several at once, each opened, warned of, answered and timed out by
+ * itself. A held step waits for an authorized actor or for the hold's deadline; the timer only prompts a check,
+ * database time decides whether the deadline has passed. A pause by hand is a hold of the whole run: while it is
+ * requested or open, no step is asked for.
  */
 import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
 import type { HoldReason, HoldTerms } from '../../domain/decision.js';

@@ -1,6 +1,6 @@
 /**
- * Tells that another execution is the history of the run: this one (a reset, or one that woke up after a repair) is refused
- * for good. It must then leave at once, and close nothing: evaluation, incident and trace are the other history's to write.
+ * Recognizes the refusal that says that another execution is the run's history: this one was reset, or woke up after a
+ * repair. It must leave at once and close nothing: evaluation, incident and trace belong to the other execution.
  */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 

@@ -1,6 +1,7 @@
 /**
- * The skill calls of one answer: decided first one after the other; then each goes its own way, held or not, and all are given
- * back in the order asked. Every call that the model asked for is in the trace: decided, or refused before a decision.
+ * The skill calls of one answer: first decided one after the other, then each proceeds by itself, held or not, and the
+ * results return in the order of the calls. Every call that the model asked for is in the trace: decided, or refused
+ * before a decision.
  */
 import type { CallRefusal } from '../../domain/call-refusal.js';
 import { NO_CONTEXT, type ContextEntry } from '../../domain/context.js';

@@ -1,6 +1,6 @@
 /**
- * Events waiting to be appended, in order. Appending is idempotent by event id, so a portion may be sent again; an event whose
- * id was noted before is not noted again, so that the length is known.
+ * Buffers events to append, in order. Appending is idempotent by event id, so a portion may be sent again. An event
+ * with an id that was noted before is ignored, so that the length is known.
  */
 import type { Digest, RunId } from '../../domain/ids.js';
 import type { JsonObject } from '../../domain/json.js';

@@ -1,4 +1,7 @@
-/** `rok approval approve | reject`: an answer is for one action, named by its digest; for any other it is refused. */
+/**
+ * `rok approval approve | reject`: answers the hold of one action, named by its digest; an answer for any other action
+ * is refused.
+ */
 import { InvalidArgumentError, type Command } from 'commander';
 import { isDigest, type Digest } from '../../../domain/ids.js';
 import { actorOf, withActor, wholeNumber, type ActorOptions } from '../../session/actor.js';

@@ -1,4 +1,4 @@
-/** `rok approval list`: what waits for an answer, and whose. */
+/** `rok approval list`: the open holds, and who may answer each. */
 import type { Command } from 'commander';
 import { plain, table } from '../../output/print.js';
 import { inSession } from '../../session/session.js';

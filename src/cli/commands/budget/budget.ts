@@ -1,4 +1,4 @@
-/** `rok budget …`: the group of the commands on budgets. Deliberately without a command of its own. */
+/** `rok budget …`: the group of the budget commands. Has no command of its own. */
 import type { Command } from 'commander';
 import { budgetRaise } from './raise.js';
 import { budgetShow } from './show.js';

@@ -1,6 +1,7 @@
 /**
- * `rok budget raise`: another cap for a budget that a run falls under, as an approved act of that run. Absolute, with the cap
- * that it was based on: whoever was slower is refused and told the cap. Whether the actor may is decided by the run.
+ * `rok budget raise`: sets a higher cap on a budget that a run takes from, as an approved act of that run. The new cap
+ * is absolute and names the cap that it replaces: if another raise came first, this one is refused and told the present
+ * cap. The run decides whether the actor may.
  */
 import { Option, type Command } from 'commander';
 import { RokError } from '../../../domain/errors.js';

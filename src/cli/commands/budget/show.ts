@@ -1,6 +1,7 @@
 /**
- * `rok budget show`: accounts as they stand. Of a run: all that it takes from, in every window that it lived in; else those
- * that are wider than a run, in the windows that are open. Shows what the login may see and filters nothing for it.
+ * `rok budget show`: the accounts as they are. For a run: all that it takes from, in every window since its start;
+ * otherwise those wider than a run, in their open windows. The login's rights decide what is visible; nothing is
+ * filtered here.
  */
 import { Option, type Command } from 'commander';
 import { uuidOf } from '../../../domain/ids.js';

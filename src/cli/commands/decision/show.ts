@@ -1,4 +1,7 @@
-/** `rok decision show`: one stored decision with all its reasons, and with `--recompute` whether it comes out the same again. */
+/**
+ * `rok decision show`: one stored decision with all its reasons; with `--recompute` also whether it comes out the same
+ * again.
+ */
 import type { Command } from 'commander';
 import { RokError } from '../../../domain/errors.js';
 import { uuidOf } from '../../../domain/ids.js';

@@ -1,4 +1,4 @@
-/** What `rok dev` was asked for. */
+/** The options of `rok dev`. */
 export type DevOptions = {
   /** Stop after the scenario. */
   readonly once?: boolean;

@@ -1,6 +1,6 @@
 /**
- * One `rok dev` from start to stop. The order of the stop is the reverse of the start: workers drain, then Temporal ends,
- * then PostgreSQL. Nothing here knows which scenario is played.
+ * One `rok dev` from start to stop. It stops in reverse order of the start: workers drain, then Temporal ends, then
+ * PostgreSQL. Does not know which scenario runs.
  */
 import { existsSync } from 'node:fs';
 import { open, readFile, rename } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** What the process of dev-workers.ts says to dev-session.ts, between the lines of its log. */
+/** The lines by which the process of dev-workers.ts reports to dev-session.ts, among the lines of its log. */
 import { StartError, type StartProblem } from '../../../platform/start-error.js';
 
 export const READY = '{"dev":"workers are ready"}';

@@ -1,6 +1,7 @@
 /**
- * The workers of `rok dev`, a process of their own: one that dies takes neither the servers nor the terminal with it, and
- * dev-session.ts starts it again. Like src/worker.ts, but for the skills of one's project and for how it says that it cannot start.
+ * The workers of `rok dev`, in a process of their own: when it dies, servers and terminal stay, and dev-session.ts
+ * starts it again. Like src/worker.ts, except that it loads the project's skills and reports a failed start in its own
+ * way.
  */
 import { loadConfig } from '../../../platform/config/config.js';
 import { createLogger } from '../../../platform/logging.js';

@@ -1,6 +1,6 @@
 /**
- * `rok policy diff`: what a set says otherwise than another one; and with `--last` which of the last decisions it would have
- * made otherwise, each from its stored snapshot. Exit code 7 where a decision would change.
+ * `rok policy diff`: how a policy set differs from another; with `--last` also which of the last decisions it would
+ * change, computed from their stored snapshots. Exit code 7 if a decision would change.
  */
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';

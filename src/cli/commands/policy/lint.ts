@@ -1,4 +1,4 @@
-/** `rok policy lint`: every problem of a policy set; exit code 1 where there is one. */
+/** `rok policy lint`: lists every problem of a policy set; exit code 1 if there is one. */
 import type { Command } from 'commander';
 import { loadConfig } from '../../../platform/config/config.js';
 import { policiesFolder } from '../../../platform/config/files.js';

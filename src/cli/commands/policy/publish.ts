@@ -1,4 +1,7 @@
-/** `rok policy publish`: a set is linted, tested, stored by its digest and put in force; runs meet it at their next step. */
+/**
+ * `rok policy publish`: lints and tests a set, stores it under its digest and puts it in force; each run uses it from
+ * its next step on.
+ */
 import type { Command } from 'commander';
 import { RokError } from '../../../domain/errors.js';
 import { actDigest, type AdminAct } from '../../../domain/protocol/administer.js';

@@ -1,6 +1,6 @@
 /**
- * `rok policy report`: what was let through and would have been blocked, rule by rule: by OBSERVE_ONLY, by a policy in shadow
- * mode, by a soft rate limit in STANDARD. From the notices of stored decisions; it decides nothing again.
+ * `rok policy report`: what was allowed but would have been blocked, rule by rule: by OBSERVE_ONLY, by a policy in
+ * shadow mode, by a soft rate limit in STANDARD. Reads the notices of stored decisions and decides nothing again.
  */
 import { InvalidArgumentError, type Command } from 'commander';
 import { durationMs } from '../../../domain/agent.js';

@@ -1,4 +1,4 @@
-/** `rok policy test`: a set's own tests; exit code 7 where one fails. */
+/** `rok policy test`: runs a set's own tests; exit code 7 if one fails. */
 import type { Command } from 'commander';
 import { loadConfig } from '../../../platform/config/config.js';
 import { policiesFolder } from '../../../platform/config/files.js';

@@ -1,4 +1,4 @@
-/** `rok run show`: one run as it stands, with what waits for an answer and how to give it. */
+/** `rok run show`: the present state of one run, with its open holds and the commands that answer them. */
 import type { Command } from 'commander';
 import { usdText } from '../../../domain/money.js';
 import type { OpenHold, RunView } from '../../../reader/read.js';

@@ -1,4 +1,4 @@
-/** `rok run watch`: what happens to a run, until its end. */
+/** `rok run watch`: prints the events of a run until it ends. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { foundRun } from '../../session/found-run.js';
 import { inSession } from '../../session/session.js';
