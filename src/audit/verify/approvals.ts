@@ -1,6 +1,6 @@
 /**
  * Who said that it may be, by the records: holds against acts and decisions, a start against who asked for it, attempts against
- * the approvals that they used. Part of verify.ts; pure. It says of a bundle what sql/audit/0620_approval_findings.sql says of the
+ * the approvals that they used. Part of verify.ts; pure. It says of a bundle what sql/repeatable/audit/0620_approval_findings.sql says of the
  * rows, as far as a bundle has them: not what the audit made out of assertions by itself, nor which profile a tenant had.
  */
 import { recordKey, type ActRecord, type HoldRecord } from '../evidence/evidence.js';

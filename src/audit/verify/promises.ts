@@ -1,7 +1,7 @@
 /**
  * What the contract promised against what was acknowledged, and the verdict against both: no verdict is better than the
  * records beside it allow, and each promise that was not kept is named among its findings. Part of verify.ts; pure. It says
- * in a few rules what sql/audit/0603_promise_findings.sql and 0607_ruling.sql say to the database.
+ * in a few rules what sql/repeatable/audit/0603_promise_findings.sql and 0624_ruling.sql say to the database.
  */
 import { parseContract, type Expectation } from '../evidence/contract.js';
 import { recordKey, type AckRecord, type AttemptRecord, type ResultRecord } from '../evidence/evidence.js';

@@ -1,6 +1,6 @@
 /**
  * The trace against the records that it tells of, both ways, and what its last event counts. Part of verify.ts; pure. It says of a
- * bundle what sql/audit/0618_story_findings.sql says of the rows, and searches bytes as that does.
+ * bundle what sql/repeatable/audit/0618_story_findings.sql says of the rows, and searches bytes as that does.
  */
 import { recordKey, type DecisionRecord, type HoldRecord } from '../evidence/evidence.js';
 import type { Records } from '../evidence/records.js';

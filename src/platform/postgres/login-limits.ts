@@ -1,6 +1,6 @@
 /**
  * Whether a login's limits are in force: as defaults of its role, which hold for a session that asks for none, and in this
- * session. Deliberately changes nothing: sql/0004_limits.sql sets the roles, database.ts the sessions.
+ * session. Deliberately changes nothing: sql/repeatable/0004_limits.sql sets the roles, database.ts the sessions.
  */
 import type { Sql } from '../../domain/sql.js';
 import { limitsOf, type Login, type LoginLimits } from './login.js';
