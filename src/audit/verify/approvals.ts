@@ -1,7 +1,7 @@
 /**
  * Checks by the records who allowed what: holds against acts and decisions, a start against its requester, attempts
  * against the approvals that they used. Part of verify.ts; pure. Does for a bundle what
- * sql/audit/0620_approval_findings.sql does for the rows, as far as a bundle has them: it lacks the audit's own checks
+ * sql/repeatable/audit/0620_approval_findings.sql does for the rows, as far as a bundle has them: it lacks the audit's own checks
  * of assertions and the tenant's profile.
  */
 import { recordKey, type ActRecord, type HoldRecord } from '../evidence/evidence.js';

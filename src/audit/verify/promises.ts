@@ -1,7 +1,7 @@
 /**
  * Compares the contract's promises with the acks, and the verdict with both: a verdict may not be better than its
  * records allow, and its findings must name each broken promise. Part of verify.ts; pure. The database's version of
- * these rules is sql/audit/0603_promise_findings.sql and 0624_ruling.sql.
+ * these rules is sql/repeatable/audit/0603_promise_findings.sql and 0624_ruling.sql.
  */
 import { parseContract, type Expectation } from '../evidence/contract.js';
 import { recordKey, type AckRecord, type AttemptRecord, type ResultRecord } from '../evidence/evidence.js';

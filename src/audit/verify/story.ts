@@ -1,6 +1,6 @@
 /**
  * Compares the trace with the records that it mentions, in both directions, and with the counts in its last event. Part
- * of verify.ts; pure. Does for a bundle what sql/audit/0618_story_findings.sql does for the rows, and searches bytes in
+ * of verify.ts; pure. Does for a bundle what sql/repeatable/audit/0618_story_findings.sql does for the rows, and searches bytes in
  * the same way.
  */
 import { recordKey, type DecisionRecord, type HoldRecord } from '../evidence/evidence.js';

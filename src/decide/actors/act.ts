@@ -110,7 +110,7 @@ export async function access(sql: Sql, deps: DecideDeps, asking: Asking, request
     ],
   );
   if (why !== null) return no(actor.name, why);
-  // The row was judged once more as it was stamped (sql/decide/0116_answers_in_time.sql).
+  // The row was judged once more as it was stamped (sql/repeatable/decide/0116_answers_in_time.sql).
   if (written?.allowed !== true)
     return no(actor.name, { code: 'actor_refused', rule: ruleId('access.late'), text: written?.reason ?? 'too late' });
   return allowed(sql, request, actor.name, written.hold === null ? undefined : hold);

@@ -80,7 +80,7 @@ async function launch(
   const settings = {
     listen_addresses: host,
     unix_socket_directories: '',
-    // For the audit worker (sql/0512_shared_by_all.sql), as many as its pool has.
+    // For the audit worker (sql/repeatable/0512_shared_by_all.sql), as many as its pool has.
     reserved_connections: '10',
     ...options.settings,
   };

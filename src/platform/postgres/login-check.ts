@@ -70,7 +70,7 @@ async function checkLogin(config: Config, login: Login): Promise<LoginCheck> {
         ...(database.sharedLogin ? ['entered through the URL of another user'] : []),
       ];
       const detail = [`${place}, refused what is not its work`, ...notes].join('; ');
-      const hint = limits.length > 0 ? 'run sql/0004_limits.sql again as the owner' : 'STRICT refuses this';
+      const hint = limits.length > 0 ? 'run sql/repeatable/0004_limits.sql again as the owner' : 'STRICT refuses this';
       return found(true, detail, hint, { warn: notes.length > 0 });
     } finally {
       await database.close();

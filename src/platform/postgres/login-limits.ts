@@ -1,6 +1,6 @@
 /**
  * Whether a login's limits are in force: as defaults of its role, for sessions that set none, and in this session.
- * Changes nothing: sql/0004_limits.sql sets the roles, database.ts the sessions.
+ * Changes nothing: sql/repeatable/0004_limits.sql sets the roles, database.ts the sessions.
  */
 import type { Sql } from '../../domain/sql.js';
 import { limitsOf, type Login, type LoginLimits } from './login.js';

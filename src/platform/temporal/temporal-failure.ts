@@ -15,10 +15,12 @@ import { StartError } from '../start-error.js';
 /** gRPC: DEADLINE_EXCEEDED, UNAVAILABLE; NOT_FOUND. */
 const AWAY = [4, 14];
 const GONE = 5;
+/** The type of Temporal's failure for an update that was accepted and not completed when its workflow ended. */
+const ENDED_FIRST = 'AcceptedUpdateCompletedWorkflow';
 
 export function toRokError(error: unknown, workflowId: string): unknown {
   if (error instanceof RokError) return error;
-  if (error instanceof WorkflowUpdateFailedError) return fromFailure(error.cause ?? error);
+  if (error instanceof WorkflowUpdateFailedError) return fromFailure(error.cause ?? error, workflowId);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
     return new RokError(
       'still_open',
@@ -36,19 +38,23 @@ export function toRokError(error: unknown, workflowId: string): unknown {
         'start it, or set `TEMPORAL_ADDRESS` to where it runs',
       );
   }
-  return fromFailure(error);
+  return fromFailure(error, workflowId);
 }
 
 function gone(said: string, workflowId: string): RokError {
   return /already completed/i.test(said)
-    ? new RokError('run_closed', `run \`${workflowId}\` has ended`, 'see how with `rok run show`')
+    ? hasEnded(workflowId)
     : new RokError('run_unknown', `no run \`${workflowId}\``, 'list them with `rok run list`');
 }
 
+export const hasEnded = (workflowId: string): RokError =>
+  new RokError('run_closed', `run \`${workflowId}\` has ended`, 'see how with `rok run show`');
+
 /** The run's own refusals carry their code as the failure's type. */
-function fromFailure(error: unknown): unknown {
+function fromFailure(error: unknown, workflowId: string): unknown {
   if (!(error instanceof ApplicationFailure)) return error;
   const code = error.type ?? '';
+  if (code === ENDED_FIRST) return hasEnded(workflowId);
   if (!(code in ERRORS)) return error;
   return new RokError(code as ErrorCode, error.message, HINTS[code as ErrorCode]);
 }
