@@ -14,6 +14,7 @@ import { failureOf } from './output/failure.js';
 import { halt } from './commands/halt.js';
 import { help } from './commands/help.js';
 import { init } from './commands/init/init.js';
+import { keyMake } from './commands/key/make.js';
 import { ledger } from './commands/ledger.js';
 import { migrateCommand } from './commands/migrate.js';
 import { policyDiff } from './commands/policy/diff.js';
@@ -74,6 +75,8 @@ function createProgram(io: Io): Command {
   for (const register of [budget, ledger]) register(program);
   const policy = program.command('policy').description('check policy sets, and put them in force');
   for (const register of [policyLint, policyTest, policyDiff, policyPublish, policyReport]) register(policy);
+  const key = program.command('key').description('keys that sign receipts and assertions');
+  keyMake(key);
   for (const register of [token, reconcile, exportCommand, verify, help]) register(program);
   return program;
 }

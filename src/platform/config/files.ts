@@ -94,7 +94,7 @@ export async function loadKeySet(file: string): Promise<ReturnType<typeof create
 export async function loadPrivateKey(file: string): Promise<JWK & { readonly kid: string }> {
   const key = (await readJson(file, 'key')) as JWK;
   if (typeof key.kid !== 'string' || typeof key.d !== 'string')
-    throw wrong(`\`${file}\` is not a private JWK with a \`kid\``, 'make one with `rok init`');
+    throw wrong(`\`${file}\` is not a private JWK with a \`kid\``, 'make one with `rok key make`');
   return { ...key, kid: key.kid };
 }
 
