@@ -8,7 +8,9 @@ import { repository } from './cruise.js';
 import {
   maxLines,
   maxMedianLines,
+  maxSqlFunctionLines,
   medianLines,
+  sqlFunctions,
   styleFindings,
   type SourceText,
   type StyleRule,
@@ -52,8 +54,14 @@ describe('the house style', () => {
 
 describe('a planted offender', () => {
   const header = '/** What it is. */\n';
+  const sqlFunction = (lines: number) =>
+    `CREATE OR REPLACE FUNCTION decide.a() RETURNS integer\nLANGUAGE sql AS $$\n${'  SELECT 1;\n'.repeat(lines - 3)}$$;\n`;
   const planted: readonly { readonly rule: StyleRule; readonly source: SourceText }[] = [
     { rule: 'too-long', source: { path: 'src/decide/a.ts', text: header + 'x;\n'.repeat(maxLines) } },
+    {
+      rule: 'sql-function-too-long',
+      source: { path: 'sql/repeatable/decide/0507_a.sql', text: sqlFunction(maxSqlFunctionLines + 1) },
+    },
     { rule: 'not-kebab-case', source: { path: 'src/decide/policyChecker.ts', text: header } },
     { rule: 'name-says-nothing', source: { path: 'src/decide/ledger-utils.ts', text: header } },
     { rule: 'no-header', source: { path: 'src/decide/ledger/ledger.ts', text: 'export const a = 1;\n' } },
@@ -69,5 +77,15 @@ describe('a planted offender', () => {
 
   it(`is not a file of exactly ${maxLines} lines with a header`, () => {
     expect(styleFindings({ path: 'src/decide/a.ts', text: header + 'x;\n'.repeat(maxLines - 1) })).toEqual([]);
+  });
+
+  it(`is not an SQL function of exactly ${maxSqlFunctionLines} lines, beside others and anonymous blocks`, () => {
+    const text = `${sqlFunction(maxSqlFunctionLines)}DO $body$ BEGIN\n  PERFORM $$1$$;\nEND $body$;\n${sqlFunction(4)}`;
+    expect(styleFindings({ path: 'sql/repeatable/decide/0507_a.sql', text })).toEqual([]);
+    expect(sqlFunctions(text)).toEqual([
+      { name: 'decide.a', lines: maxSqlFunctionLines },
+      { name: 'DO', lines: 3 },
+      { name: 'decide.a', lines: 4 },
+    ]);
   });
 });

@@ -9,7 +9,14 @@ export interface SourceText {
   readonly text: string;
 }
 
-export type StyleRule = 'too-long' | 'not-kebab-case' | 'name-says-nothing' | 'no-header' | 'promise' | 'switched-off';
+export type StyleRule =
+  | 'too-long'
+  | 'sql-function-too-long'
+  | 'not-kebab-case'
+  | 'name-says-nothing'
+  | 'no-header'
+  | 'promise'
+  | 'switched-off';
 
 export interface StyleFinding {
   readonly rule: StyleRule;
@@ -18,6 +25,8 @@ export interface StyleFinding {
 }
 
 export const maxLines = 300;
+/** From CREATE to the end of the body, as eslint counts a function. */
+export const maxSqlFunctionLines = 70;
 /** Half of the sources must be at most this long. */
 export const maxMedianLines = 120;
 
@@ -38,12 +47,28 @@ export function styleFindings({ path, text }: SourceText): readonly StyleFinding
   const found = (rule: StyleRule, detail: string): StyleFinding => ({ rule, path, detail });
   return [
     ...(lines > maxLines ? [found('too-long', `${lines} lines`)] : []),
+    ...(path.endsWith('.sql') ? sqlFunctions(text) : [])
+      .filter(({ lines }) => lines > maxSqlFunctionLines)
+      .map((long) => found('sql-function-too-long', `${long.name}: ${long.lines} lines`)),
     ...(kebabCase.test(name) ? [] : [found('not-kebab-case', name)]),
     ...(emptyNames.test(name) ? [found('name-says-nothing', name)] : []),
     ...(needsHeader(path) && !/^(#!.*\n)?\s*(\/\*\*|\/\/)/.test(text) ? [found('no-header', text.slice(0, 60))] : []),
     ...linesWith(text, promises).map((line) => found('promise', line)),
     ...linesWith(text, switches).map((line) => found('switched-off', line)),
   ];
+}
+
+/** Functions, procedures and anonymous blocks of a file, with the lines from their first word to the end of their body. */
+export function sqlFunctions(text: string): readonly { readonly name: string; readonly lines: number }[] {
+  const starts = text.matchAll(/^\s*(?:CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) ([\w.]+)|DO\b)/gim);
+  return [...starts].map((start) => {
+    const rest = text.slice(start.index).trimStart();
+    const quote = /\$\w*\$/.exec(rest);
+    const tag = quote?.[0] ?? ';';
+    const body = quote === null ? 0 : quote.index + tag.length;
+    const end = rest.indexOf(tag, body);
+    return { name: start[1] ?? 'DO', lines: lineCount(rest.slice(0, end < 0 ? rest.length : end + tag.length)) };
+  });
 }
 
 export function medianLines(sources: readonly SourceText[]): number {

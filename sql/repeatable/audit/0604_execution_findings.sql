@@ -1,4 +1,4 @@
--- What was executed against what was allowed: UNWARRANTED, UNKNOWN_RESULT, OVERRUN, MISMATCH, and who was refused.
+-- Each attempt against its decision, its warrant and its result: UNWARRANTED, UNKNOWN_RESULT, MISMATCH.
 SET ROLE rok_audit_owner;
 
 -- How a reservation was closed against how its attempt went; NULL where both agree. `p_reported` is the tokens that the
@@ -60,18 +60,6 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
   WHERE t.allowed AND t.warranted
     AND (t.fault IS NOT NULL OR (t.state = 'redeemed' AND r.phase IN ('COMPLETED', 'FAILED')))
   UNION ALL
-  SELECT w.run_id, 'MISMATCH', true, 'step ' || w.step || ' attempt ' || w.attempt,
-         CASE w.state WHEN 'released' THEN 'released, and charged' WHEN 'issued' THEN 'issued when the run had ended'
-           ELSE w.state || ' without an attempt' END
-  FROM unnest(p_runs) AS p (run_id)
-  JOIN decide.v_reservations w ON w.run_id = p.run_id
-  JOIN decide.v_runs r ON r.run_id = w.run_id
-  LEFT JOIN execute.v_attempts t ON (t.run_id, t.step, t.attempt) = (w.run_id, w.step, w.attempt)
-  WHERE t.run_id IS NULL AND CASE w.state
-    WHEN 'released' THEN (w.spent_micros, w.over_micros, w.tokens) IS DISTINCT FROM (0::bigint, 0::bigint, 0::bigint)
-    WHEN 'issued' THEN r.phase IN ('COMPLETED', 'FAILED')
-    ELSE true END
-  UNION ALL
   -- Of a read, of a model call, and of what a later attempt made good, the uncertainty cost money and no more; and of what
   -- somebody looked at, who may, it is over.
   SELECT u.run_id, 'UNKNOWN_RESULT', NOT (u.mild OR u.made_good OR u.answer IS NOT NULL), u.subject,
@@ -91,51 +79,7 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
             ORDER BY a.at, a.update_id COLLATE "C" LIMIT 1) AS answer
     FROM odd t JOIN decide.v_runs r ON r.run_id = t.run_id
     WHERE t.status = 'unknown' OR (t.status IS NULL AND r.phase IN ('COMPLETED', 'FAILED'))) u
-  UNION ALL
-  -- Of a model that costs nothing, more tokens than were granted are all that shows. An answer is held against its own limit
-  -- and a prompt against its own bound: what one left over does not excuse the other.
-  SELECT w.run_id, 'OVERRUN', true, 'step ' || w.step || ' attempt ' || w.attempt,
-         concat_ws(' and ', nullif(w.over_micros, 0) || ' micro-USD', nullif(m.tokens, 0) || ' tokens') || ' above the grant'
-  FROM unnest(p_runs) AS p (run_id) JOIN decide.v_reservations w ON w.run_id = p.run_id
-  CROSS JOIN LATERAL (SELECT greatest(w.tokens - w.bound_tokens, w.output_tokens - w.granted_output,
-    w.tokens - w.output_tokens - (w.bound_tokens - w.granted_output), 0) AS tokens) m
-  WHERE w.over_micros > 0 OR m.tokens > 0
-  UNION ALL
-  SELECT m.run_id, 'MISMATCH', true, 'outcome', m.detail
-  FROM (
-    SELECT r.run_id, CASE
-      WHEN (r.phase = 'COMPLETED') IS DISTINCT FROM (r.outcome = 'succeeded')
-        THEN 'phase ' || r.phase || ', outcome ' || coalesce(r.outcome, 'none')
-      WHEN r.outcome = 'succeeded' AND o.run_id IS NOT NULL THEN 'succeeded, with an incident'
-      WHEN r.outcome <> 'succeeded' AND o.run_id IS NULL THEN r.outcome || ', without an incident'
-    END AS detail
-    FROM unnest(p_runs) AS p (run_id)
-    JOIN decide.v_runs r ON r.run_id = p.run_id
-    LEFT JOIN execute.v_incident_occurrences o ON o.run_id = r.run_id
-    WHERE r.phase IN ('COMPLETED', 'FAILED')) m
-  WHERE m.detail IS NOT NULL
-  UNION ALL
-  -- The answer of a run of an agent is what its model said last; an own workflow may have none, but no other.
-  SELECT r.run_id, 'MISMATCH', true, 'answer', CASE
-           WHEN r.answer IS NULL THEN 'succeeded, without an answer'
-           WHEN r.kind = 'governedRun' AND r.outcome = 'succeeded' THEN 'it is not what the last model call that succeeded gave'
-           ELSE 'it is not what an attempt that succeeded gave' END
-  FROM unnest(p_runs) AS p (run_id)
-  JOIN decide.v_runs r ON r.run_id = p.run_id
-  WHERE CASE WHEN r.kind = 'governedRun' AND r.outcome = 'succeeded' THEN
-      r.answer IS DISTINCT FROM (SELECT s.content_digest FROM execute.v_results s
-        WHERE s.run_id = r.run_id AND s.status = 'succeeded' AND (SELECT d.kind FROM decide.v_decisions d
-          WHERE (d.run_id, d.step, d.attempt) = (s.run_id, s.step, s.attempt)) = 'model.call'
-        ORDER BY s.step DESC, s.attempt DESC LIMIT 1) OR r.answer IS NULL
-    ELSE r.answer IS NOT NULL AND NOT EXISTS (SELECT FROM execute.v_results s
-      WHERE s.run_id = r.run_id AND s.status = 'succeeded' AND s.content_digest = r.answer) END
-  UNION ALL
-  SELECT h.run_id, 'REFUSED_HISTORY', false, h.temporal_run_id, h.code
-  FROM unnest(p_runs) AS p (run_id) JOIN decide.v_refused_histories h ON h.run_id = p.run_id
-  UNION ALL
-  SELECT k.run_id, 'FORGED_APPROVAL', true, k.update_id, k.detail
-  FROM unnest(p_runs) AS p (run_id) JOIN audit.approval_checks k ON k.run_id = p.run_id AND NOT k.ok
 $$;
-COMMENT ON FUNCTION audit.execution_findings(uuid[]) IS 'Attempts, money and outcome against decisions; for audit.judge only.';
+COMMENT ON FUNCTION audit.execution_findings(uuid[]) IS 'Attempts against decisions, warrants and results; for audit.judge only.';
 
 RESET ROLE;

@@ -52,7 +52,12 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
   WHERE h.reason NOT IN ('MANUAL', 'UNKNOWN_RESULT')
     AND (h.action_digest, h.reason, h.authority, h.quorum::text)
       IS DISTINCT FROM (d.action_digest::text, d.body #>> '{hold,reason}', d.body #>> '{hold,authority}', d.body #>> '{hold,quorum}')
-  UNION ALL
+$$;
+COMMENT ON FUNCTION audit.approval_findings(uuid[]) IS 'Answers to holds against acts and checks; for audit.judge only.';
+
+-- Who started the run, and who raised its cap.
+CREATE OR REPLACE FUNCTION audit.requester_findings(p_runs uuid[])
+RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail text) LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT s.run_id, 'FORGED_APPROVAL', true, 'start', s.detail
   FROM (
     SELECT d.run_id, CASE
@@ -80,13 +85,18 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
   WHERE a.run_id IS NULL OR a.person IS NOT DISTINCT FROM r.requester OR k.person = q.person
     OR NOT audit.may_answer('raise_budget', a.roles, 'finance') OR (c.profile = 'STRICT' AND a.assertion IS NULL)
   UNION ALL
-  SELECT c.run_id, 'MISMATCH', true, 'profile', 'declared ' || c.profile || ', and the tenant is stricter'
-  FROM unnest(p_runs) AS p (run_id) JOIN audit.contracts c ON c.run_id = p.run_id
-  WHERE c.profile <> 'STRICT' AND audit.strictness(c.profile) < audit.least_strictness(c.tenant, c.declared_at)
-  UNION ALL
+  SELECT k.run_id, 'FORGED_APPROVAL', true, k.update_id, k.detail
+  FROM unnest(p_runs) AS p (run_id) JOIN audit.approval_checks k ON k.run_id = p.run_id AND NOT k.ok
+$$;
+COMMENT ON FUNCTION audit.requester_findings(uuid[]) IS 'Starts and raises against acts and checks; for audit.judge only.';
+
+-- An approval serves the attempts of its own action, and of those one that succeeds.
+CREATE OR REPLACE FUNCTION audit.approval_use_findings(p_runs uuid[])
+RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail text) LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT t.run_id, 'UNWARRANTED', true, 'step ' || t.step || ' attempt ' || t.attempt,
          'it did not use the approval of hold ' || h.hold
-  FROM held h
+  FROM unnest(p_runs) AS p (run_id)
+  JOIN decide.v_holds h ON h.run_id = p.run_id
   JOIN execute.v_attempts t ON (t.run_id, t.step) = (h.run_id, h.step)
   WHERE h.resolution = 'approved' AND t.attempt > h.attempt AND t.action_digest = h.action_digest
     AND NOT EXISTS (SELECT FROM decide.v_approval_uses u WHERE (u.run_id, u.hold, u.step, u.attempt) = (t.run_id, h.hold, t.step, t.attempt))
@@ -95,7 +105,7 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
          'the approval of hold ' || u.hold || ' was not given for it'
   FROM unnest(p_runs) AS p (run_id)
   JOIN decide.v_approval_uses u ON u.run_id = p.run_id
-  LEFT JOIN held h ON (h.run_id, h.hold) = (u.run_id, u.hold)
+  LEFT JOIN decide.v_holds h ON (h.run_id, h.hold) = (u.run_id, u.hold)
   LEFT JOIN execute.v_attempts t ON (t.run_id, t.step, t.attempt) = (u.run_id, u.step, u.attempt)
   WHERE (h.step, h.action_digest, h.resolution) IS DISTINCT FROM (u.step, t.action_digest, 'approved')
   UNION ALL
@@ -105,6 +115,6 @@ RETURNS TABLE (run_id uuid, code text, blocking boolean, subject text, detail te
   JOIN execute.v_results s ON (s.run_id, s.step, s.attempt) = (u.run_id, u.step, u.attempt)
   WHERE s.status = 'succeeded' GROUP BY u.run_id, u.hold HAVING count(*) > 1
 $$;
-COMMENT ON FUNCTION audit.approval_findings(uuid[]) IS 'Holds, starts and profiles against acts and checks; for audit.judge only.';
+COMMENT ON FUNCTION audit.approval_use_findings(uuid[]) IS 'Approvals against the attempts that used them; for audit.judge only.';
 
 RESET ROLE;

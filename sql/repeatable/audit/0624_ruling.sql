@@ -22,10 +22,16 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
       ORDER BY v.revision DESC LIMIT 1) l ON NOT p_anew
   ), found AS (
     SELECT * FROM audit.promise_findings(p_runs, p_now)
+    UNION SELECT * FROM audit.evidence_findings(p_runs)
     UNION SELECT * FROM audit.execution_findings(p_runs)
+    UNION SELECT * FROM audit.reservation_findings(p_runs)
+    UNION SELECT * FROM audit.run_findings(p_runs)
     UNION SELECT * FROM audit.trace_findings(p_runs)
     UNION SELECT * FROM audit.story_findings(p_runs)
+    UNION SELECT * FROM audit.event_findings(p_runs)
     UNION SELECT * FROM audit.approval_findings(p_runs)
+    UNION SELECT * FROM audit.requester_findings(p_runs)
+    UNION SELECT * FROM audit.approval_use_findings(p_runs)
     -- What blocked once, blocks: a verdict only worsens.
     UNION SELECT d.run_id, o.code, o.blocking, o.subject, o.detail
       FROM due d CROSS JOIN LATERAL jsonb_to_recordset(d.last_findings) AS o (code text, blocking boolean, subject text, detail text)
