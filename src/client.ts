@@ -7,7 +7,7 @@
  *     const result = await run.result();
  */
 import { randomUUID } from 'node:crypto';
-import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { claimOf, type Act, type Acting } from './client/actor-claims.js';
 import { RokError } from './domain/errors.js';
 import { isRunId, workflowIdOf, type Digest } from './domain/ids.js';
@@ -16,10 +16,12 @@ import type { ActorVerb, Fate } from './domain/protocol/decide.js';
 import { fateDigest } from './domain/protocol/message.js';
 import type { RunSpec } from './domain/run-spec.js';
 import { sendFinalize } from './client/finalize-run.js';
-import { isSettled, openReader, type Reader, type RunView, type StoredReceipt } from './reader/read.js';
+import { isSettled, openReader, type Reader, type RunView, type ShownText, type StoredReceipt } from './reader/read.js';
+import { commandEnvironment, DATA_FOLDER } from './platform/config/environment.js';
 import { connectTemporal, temporalSettings } from './platform/temporal/temporal.js';
 import { fromStartError, toRokError } from './platform/temporal/temporal-failure.js';
 import { isKnown, sameAsFirst } from './client/repeated-start.js';
+import { named, startWorkflow } from './client/start-workflow.js';
 import { sendRaise, type RaiseAct } from './client/raise-budget.js';
 import { say } from './client/send-message.js';
 import type { Answer, Raised, RunResult, ActorRequest, ActorResponse } from './workflows/messages/messages.js';
@@ -28,7 +30,7 @@ export type { Act, Acting, Purpose } from './client/actor-claims.js';
 export { RokError, type ErrorCode } from './domain/errors.js';
 export type { ActorClaim } from './domain/actor.js';
 export type { RunSpec } from './domain/run-spec.js';
-export type { Reader, RunView, StoredReceipt } from './reader/read.js';
+export type { Reader, RunView, ShownText, StoredReceipt } from './reader/read.js';
 export type { RaiseAct } from './client/raise-budget.js';
 export type { Raised, RunResult, ActorResponse } from './workflows/messages/messages.js';
 
@@ -56,6 +58,8 @@ export interface GovernedRunHandle {
   raiseBudget(act: RaiseAct): Promise<Raised>;
   /** Asks the run to close; before its deadline that is noted and ignored, but by the assertion of one who may. */
   finalize(by: string, act?: Act): Promise<void>;
+  /** What the run answered, at most 64 KiB of it; null when it has not ended, or ended without an answer. */
+  answer(): Promise<ShownText | null>;
   /** The latest; null while there is none. */
   receipt(): Promise<StoredReceipt | null>;
 }
@@ -75,22 +79,25 @@ export interface RokClient {
 }
 
 const POLL_MS = 250;
-const MAX_INPUT_BYTES = 1_900_000;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 export const RokClient = {
-  /** @throws RokError config_invalid or temporal_unreachable. PostgreSQL is connected when it is first needed. */
+  /**
+   * Without `env`: by the process's environment, and where that names no server by what a running `npm start` left in
+   * `.rok` of the present folder. PostgreSQL is connected when it is first needed.
+   * @throws RokError config_invalid or temporal_unreachable
+   */
   async connect(options: { readonly env?: NodeJS.ProcessEnv } = {}): Promise<RokClient> {
     try {
-      const temporal = await connectTemporal(temporalSettings(options.env));
-      return clientOn(temporal.client, () => temporal.close(), options.env);
+      const env = options.env ?? (await commandEnvironment(DATA_FOLDER));
+      const temporal = await connectTemporal(temporalSettings(env));
+      return clientOn(temporal.client, () => temporal.close(), env);
     } catch (error) {
       throw fromStartError(error);
     }
   },
 };
 
-function clientOn(client: Client, disconnect: () => Promise<void>, env: NodeJS.ProcessEnv | undefined): RokClient {
+function clientOn(client: Client, disconnect: () => Promise<void>, env: NodeJS.ProcessEnv): RokClient {
   let opened: Promise<Reader> | undefined;
   const reader = (): Promise<Reader> => {
     opened ??= openReader(env).catch((error: unknown) => {
@@ -125,42 +132,6 @@ function clientOn(client: Client, disconnect: () => Promise<void>, env: NodeJS.P
   };
 }
 
-function named(field: string, text: string): string {
-  if (NAME.test(text)) return text;
-  throw new RokError(
-    'spec_invalid',
-    `${field} \`${text.slice(0, 140)}\` is not a name`,
-    'use at most 128 letters, digits, `.`, `_` and `-`, the first a letter or digit',
-  );
-}
-
-async function startWorkflow(client: Client, workflowId: string, spec: RunSpec): Promise<boolean> {
-  const bytes = Buffer.byteLength(JSON.stringify(spec));
-  if (bytes > MAX_INPUT_BYTES)
-    throw new RokError(
-      'spec_invalid',
-      `the spec has ${bytes} bytes, more than Temporal takes`,
-      `keep it under ${MAX_INPUT_BYTES} bytes`,
-    );
-  try {
-    await client.workflow.start('governedRun', {
-      taskQueue: 'rok-control',
-      workflowId,
-      workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      args: [spec],
-      // No prompt text: whoever may list workflows reads this.
-      staticSummary: [spec.agent, spec.labels?.['goal']]
-        .filter((part) => part !== undefined)
-        .join(': ')
-        .slice(0, 200),
-    });
-    return true;
-  } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
-    throw toRokError(error, workflowId);
-  }
-}
-
 function handleOn(client: Client, workflowId: string, reader: () => Promise<Reader>): GovernedRunHandle {
   const handle = client.workflow.getHandle(workflowId);
   const status = async (): Promise<RunView | null> => (await reader()).run(workflowId);
@@ -184,6 +155,10 @@ function handleOn(client: Client, workflowId: string, reader: () => Promise<Read
     reject: answer('reject'),
     raiseBudget: (act) => sendRaise(client, handle, act),
     finalize: (by, act) => sendFinalize(handle, by, act, reader),
+    async answer() {
+      const view = await status();
+      return view === null ? null : (await reader()).answer(view.run);
+    },
     async receipt() {
       const view = await status();
       return view === null ? null : (await reader()).receipt(view.run);

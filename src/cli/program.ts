@@ -2,6 +2,7 @@
  * The command line: registers the commands and turns every failure into two lines and an exit code. One file per
  * command; a command that starts servers or workers is loaded only when it runs. main.ts ends the process.
  */
+import { DATA_FOLDER } from '../platform/config/environment.js';
 import { Command } from 'commander';
 import { approvalAnswer } from './commands/approval/answer.js';
 import { approvalList } from './commands/approval/list.js';
@@ -59,7 +60,7 @@ function createProgram(io: Io): Command {
     .version('0.1.0')
     .option('--json', 'one JSON text per line on stdout')
     .option('--verbose', 'show the stack of a failure')
-    .option('--data <folder>', 'where `rok dev` keeps its data, and finds it again', '.rok')
+    .option('--data <folder>', 'where `rok dev` keeps its data, and finds it again', DATA_FOLDER)
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out.write(text), writeErr: (text) => io.err.write(text) });

@@ -22,9 +22,12 @@ import { databaseUrlOf, loadConfig } from '../platform/config/config.js';
 import { openDatabase, type OpenDatabase } from '../platform/postgres/database.js';
 import { limitsOf } from '../platform/postgres/login.js';
 import { sqlState } from '../platform/postgres/postgres-error.js';
+import { readAnswer, readArguments } from './shown-contents.js';
+import type { ShownText } from './shown-text.js';
 import { RUN_VIEW_SQL, toRunView, type RunView, type RunViewRow } from './run-view.js';
 
 export type { OpenHold, RunView } from './run-view.js';
+export type { ShownText } from './shown-text.js';
 
 export type TraceLine = {
   readonly seq: number;
@@ -56,6 +59,10 @@ export interface Reader {
   /** Events after number `after`. */
   trace(run: RunId, after?: number): Promise<readonly TraceLine[]>;
   receipt(run: RunId): Promise<StoredReceipt | null>;
+  /** What the run answered, at most 64 KiB of it; null when it has not ended, or ended without an answer. */
+  answer(run: RunId): Promise<ShownText | null>;
+  /** The arguments of a decided call by their digest, at most 64 KiB; null when they are not stored (any more). */
+  arguments(run: RunId, digest: string): Promise<ShownText | null>;
   /** A bundle as it is exported; null when the run has no receipt yet. @param revision the latest signed one unless given */
   bundle(run: RunId, revision?: number): Promise<string | null>;
   /** What only the database can say of a signed run: null, or the first thing that is not what was signed. */
@@ -125,6 +132,8 @@ export function readerOn(database: OpenDatabase): Reader {
       const { run_id, ...receipt } = row;
       return { run: runIdOf(run_id), ...receipt };
     },
+    answer: (run) => readAnswer(guarded, run),
+    arguments: (run, digest) => readArguments(guarded, run, digest),
     async bundle(run, revision) {
       const bundle = await collectBundle(guarded, run, {
         keys: await readKeys(guarded),

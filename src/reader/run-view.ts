@@ -7,6 +7,7 @@ import { asDigest, iso, runIdOf, type Digest, type Iso8601, type RunId } from '.
 import type { Outcome, Phase } from '../domain/phases.js';
 import type { Profile } from '../domain/profiles.js';
 import type { Finding, VerdictStatus } from '../domain/verdict.js';
+import { shownText, type ShownText } from './shown-text.js';
 
 export type OpenHold = {
   readonly hold: number;
@@ -22,7 +23,10 @@ export type OpenHold = {
   readonly digest: Digest | null;
   /** Kind and target of what waits, and why. */
   readonly what: string;
+  /** Of the skill call that waits, at most 4 KiB; null for a hold of anything else. */
+  readonly arguments: ShownText | null;
 };
+const MAX_ARGUMENT_BYTES = 4_096;
 
 /** Money in micro-USD as decimal strings. */
 export type RunView = {
@@ -78,17 +82,22 @@ export const RUN_VIEW_SQL = `SELECT r.run_id, r.tenant, r.agent, r.workflow_id, 
   LEFT JOIN LATERAL (SELECT json_agg(json_build_object('hold', x.hold, 'step', x.step, 'attempt', x.attempt, 'reason', x.reason, 'authority', x.authority, 'quorum', x.quorum,
       'openedAt', to_char(x.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
       'until', to_char(x.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'digest', x.action_digest,
-      'kind', p.kind, 'target', p.target, 'reasons', p.reasons,
+      'kind', p.kind, 'target', p.target, 'reasons', p.reasons, 'argumentsDigest', p.arguments_digest,
+      'argumentsBase64', encode(substring(s.bytes FOR ${MAX_ARGUMENT_BYTES}), 'base64'), 'argumentsByteCount', s.byte_count,
       'given', (SELECT count(*) FROM decide.v_acts a
         WHERE a.run_id = x.run_id AND a.hold = x.hold AND a.allowed AND a.verb = 'approve')) ORDER BY x.hold) AS open_holds
     FROM decide.v_holds x LEFT JOIN decide.v_decisions p ON (p.run_id, p.step, p.attempt) = (x.run_id, x.step, x.attempt) AND x.reason <> 'MANUAL'
+    LEFT JOIN execute.v_shown s ON (s.run_id, s.digest, s.kind) = (x.run_id, p.arguments_digest, 'arguments') AND p.kind = 'skill.call'
     WHERE x.run_id = r.run_id AND x.resolved_at IS NULL) h ON true`;
 
-type HoldJson = Omit<OpenHold, 'what' | 'digest'> & {
+type HoldJson = Omit<OpenHold, 'what' | 'digest' | 'arguments'> & {
   readonly digest: string | null;
   readonly kind: string | null;
   readonly target: string | null;
   readonly reasons: readonly Reason[] | null;
+  readonly argumentsDigest: string | null;
+  readonly argumentsBase64: string | null;
+  readonly argumentsByteCount: number | null;
 };
 export type RunViewRow = {
   readonly run_id: string;
@@ -150,10 +159,16 @@ export function toRunView(row: RunViewRow): RunView {
   };
 }
 
-function toHold({ kind, target, reasons, digest, ...hold }: HoldJson): OpenHold {
+function toHold(row: HoldJson): OpenHold {
+  const { kind, target, reasons, digest, argumentsDigest, argumentsBase64, argumentsByteCount, ...hold } = row;
   const why = (reasons ?? []).map((reason) => reason.text).join('; ');
+  const bytes = argumentsBase64 === null ? null : Buffer.from(argumentsBase64, 'base64');
   return {
     ...hold,
+    arguments:
+      argumentsDigest === null || kind !== 'skill.call'
+        ? null
+        : shownText({ digest: argumentsDigest, bytes, byteCount: argumentsByteCount }, MAX_ARGUMENT_BYTES),
     digest: digest === null ? null : asDigest(digest),
     what: kind === null ? hold.reason : `${kind} ${target ?? ''}${why === '' ? '' : `: ${why}`}`,
   };

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RokClient } from '../../src/client.js';
 import { asRunId } from '../../src/domain/ids.js';
-import type { OpenHold } from '../../src/reader/read.js';
+import type { OpenHold, RunView, ShownText } from '../../src/reader/read.js';
 import { createRig, eventually, saying, type Rig } from './rig.js';
 
 /** The last line of what a command printed. */
@@ -60,6 +60,17 @@ describe('a run on the command line', () => {
     const hold = await pending(run);
     expect(hold).toMatchObject({ hold: 1, reason: 'APPROVAL_REQUIRED', authority: 'finance', quorum: 1, given: 0 });
     const digest = hold.digest ?? '';
+    // What is to be approved can be read wherever it is answered from.
+    const called = { digest: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown, cut: false };
+    expect(hold.arguments).toEqual({ ...called, text: expect.stringMatching(/^\{"amount_cents":\d+,/) as unknown });
+    const { text = '' } = hold.arguments as { text?: string };
+    const listed = await rig.rok('approval', 'list');
+    expect(listed.out).toContain(`${text} (digest ${hold.arguments?.digest.slice(0, 12) ?? ''}…)`);
+    const held = await rig.rok('run', 'show', run);
+    expect(held.out).toContain(`arguments     ${text} (digest `);
+    expect(held.out).toContain(`rok approval approve ${run} --digest ${digest} --as <name> --role approver:finance`);
+    const decided = await rig.rok('decision', 'show', run, `${hold.step}`, '--json');
+    expect(json(decided.out)).toMatchObject({ arguments: { ...called, text } });
 
     const approve = (...more: readonly string[]) => rig.rok('approval', 'approve', run, ...more);
     expect(await approve('--digest', 'f'.repeat(64), '--as', 'bob', '--role', 'approver:finance')).toMatchObject({
@@ -103,8 +114,13 @@ describe('a run on the command line', () => {
     });
     const shown = await rig.rok('run', 'show', run);
     expect(shown.out).toMatch(/^verdict {7}COMPLETE$/m);
+    expect(shown.out).toMatch(/^answer {8}\w+/m);
+    const answer = (json((await rig.rok('run', 'show', run, '--json')).out) as RunView & { answer: ShownText }).answer;
+    expect(shown.out).toContain(answer.text ?? 'no text');
+    expect(json(waited.out)).toMatchObject({ answer });
     const watched = await rig.rok('run', 'watch', run);
     expect(watched).toMatchObject({ code: 0 });
+    expect(watched.out).toContain(`answer    ${answer.text?.split('\n')[0] ?? 'no text'}`);
     expect(watched.out).toMatch(/decided {3}step \d+: deny skill\.call orders\.refund@1 — policy_forbids/);
   }, 120_000);
 

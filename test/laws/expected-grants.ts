@@ -170,6 +170,7 @@ export const relationRights: Readonly<Record<string, Rights>> = {
     'execute.v_evaluations': 'SELECT',
     'execute.v_incident_occurrences': 'SELECT',
     'execute.v_results': 'SELECT',
+    'execute.v_shown': 'SELECT',
     'observe.v_events': 'SELECT',
     'observe.v_heads': 'SELECT',
     'shop.orders': 'SELECT',

@@ -15,7 +15,7 @@ BEGIN
   FOREACH v_view IN ARRAY ARRAY[
     'decide.v_runs', 'decide.v_histories', 'decide.v_refused_histories', 'decide.v_decisions', 'decide.v_rulings',
     'decide.v_reservations', 'decide.v_holds', 'decide.v_acts', 'decide.v_raises', 'decide.v_refusals',
-    'execute.v_attempts', 'execute.v_results', 'execute.v_evaluations',
+    'execute.v_attempts', 'execute.v_results', 'execute.v_evaluations', 'execute.v_shown',
     'execute.v_incident_occurrences', 'observe.v_events', 'observe.v_heads', 'audit.v_contracts', 'audit.v_amendments',
     'audit.v_acks', 'audit.v_expectations', 'audit.v_verdicts', 'audit.v_all_verdicts', 'audit.v_orphans',
     'audit.v_approval_checks', 'audit.v_receipts', 'audit.v_content_digests', 'audit.v_content_drift', 'decide.v_approval_uses']

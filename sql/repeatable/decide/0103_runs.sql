@@ -61,6 +61,7 @@ CREATE OR REPLACE TRIGGER no_delete BEFORE DELETE ON decide.runs FOR EACH ROW EX
 CREATE OR REPLACE TRIGGER no_truncate BEFORE TRUNCATE ON decide.runs FOR EACH STATEMENT EXECUTE FUNCTION rok.refuse_change();
 
 CREATE OR REPLACE VIEW decide.v_runs AS SELECT * FROM decide.runs;
-GRANT SELECT ON decide.v_runs TO rok_audit, rok_audit_owner, rok_read;
+-- Execute's owner, for its view of what a reader may see of a run's contents.
+GRANT SELECT ON decide.v_runs TO rok_audit, rok_audit_owner, rok_execute_owner, rok_read;
 
 RESET ROLE;

@@ -1,9 +1,14 @@
-/** Formats each event of a run as one line of text. Content never appears: the trace holds digests only. */
+/** Formats each event of a run as one line of text. The trace holds digests only: the arguments of a hold and the
+ * run's answer, which a reader may see, come with them. */
 import type { JsonObject } from '../../domain/json.js';
 import { usdText } from '../../domain/money.js';
-import type { RunView, TraceLine } from '../../reader/read.js';
+import type { RunView, ShownText, TraceLine } from '../../reader/read.js';
 import type { Happening } from '../session/follow.js';
+import { answerCommand, argumentsLine } from './hold-lines.js';
 import { plain } from './print.js';
+import { shownBlock } from './shown-lines.js';
+
+const ARGUMENT_CHARS = 400;
 
 /** Null for what is not worth a line. */
 export function tell(happening: Happening): string | null {
@@ -12,14 +17,19 @@ export function tell(happening: Happening): string | null {
       return `phase     ${happening.view.phase}${happening.view.outcome === null ? '' : ` (${happening.view.outcome})`}`;
     case 'hold': {
       const { hold } = happening;
-      return plain(
-        `paused    hold ${hold.hold}: ${hold.reason}, answered by ${hold.authority} until ${hold.until} — ${hold.what}`,
-      );
+      const called = argumentsLine(hold, ARGUMENT_CHARS);
+      return [
+        plain(
+          `paused    hold ${hold.hold}: ${hold.reason}, answered by ${hold.authority} until ${hold.until} — ${hold.what}`,
+        ),
+        ...(called === null ? [] : [`          with ${called}`]),
+        `          ${answerCommand(hold, happening.view.run)}`,
+      ].join('\n');
     }
     case 'trace':
       return ofTrace(happening.line);
     case 'end':
-      return ofEnd(happening.view);
+      return ofEnd(happening.view, happening.answer);
   }
 }
 
@@ -68,18 +78,20 @@ function ofTrace({ id, kind, body }: TraceLine): string | null {
   }
 }
 
-function ofEnd(view: RunView): string {
+function ofEnd(view: RunView, answer: ShownText | null): string {
   const { decisions, attempts, refusedCalls } = view;
   return [
     `ended     ${view.phase}, outcome ${view.outcome ?? 'none'}${view.detail === '' ? '' : ` — ${plain(view.detail)}`}`,
     `cost      ${usdText(BigInt(view.spentMicros))} of ${usdText(BigInt(view.capMicros))} USD, ${attempts} attempts; decisions: ${decisions.allow} allow, ${decisions.deny} deny, ${decisions.pause} pause; refused before a decision: ${refusedCalls}`,
     `verdict   ${view.verdict ?? 'PENDING'}${view.findings.length === 0 ? '' : `: ${view.findings.map((finding) => `${finding.code} ${finding.subject}`).join(', ')}`}`,
+    ...(answer === null ? [] : [`answer    ${shownBlock(answer, ' '.repeat(10))}`]),
   ].join('\n');
 }
 
 /** The same for machines. */
 export function asEvent(happening: Happening): Readonly<Record<string, unknown>> {
   if (happening.type === 'trace') return { event: 'trace', ...happening.line };
+  if (happening.type === 'end') return { event: 'end', ...happening.view, answer: happening.answer };
   if (happening.type === 'hold') return { event: 'hold', run: happening.view.run, ...happening.hold };
   return { event: happening.type, ...happening.view };
 }

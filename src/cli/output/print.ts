@@ -39,5 +39,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head.map((title) => title.toUpperCase())), ...rows.map(line)].join('\n');
 }
 
-/** Control characters out: what came from a model or a caller must not move the reader's cursor. */
-export const plain = (text: string): string => text.replace(/\p{Cc}/gu, ' ');
+/**
+ * Control characters out, and those that turn the direction of reading written as their code: what came from a model or
+ * a caller must not move the reader's cursor, nor show another order of letters than it has.
+ */
+export const plain = (text: string): string =>
+  text
+    .replace(/\p{Cc}/gu, ' ')
+    .replace(/\p{Bidi_Control}/gu, (found) => `\\u{${found.codePointAt(0)?.toString(16) ?? ''}}`);

@@ -2,7 +2,7 @@
  * Follows a run: phases, holds and verdict from its row, everything else from its trace. A caller that knows the number
  * of the last event can go on after it. Reads only.
  */
-import type { OpenHold, Reader, RunView, TraceLine } from '../../reader/read.js';
+import type { OpenHold, Reader, RunView, ShownText, TraceLine } from '../../reader/read.js';
 import { isSettled } from '../../reader/read.js';
 import { isTerminal } from '../../domain/phases.js';
 
@@ -10,7 +10,7 @@ export type Happening =
   | { readonly type: 'phase'; readonly view: RunView }
   | { readonly type: 'trace'; readonly line: TraceLine }
   | { readonly type: 'hold'; readonly view: RunView; readonly hold: OpenHold }
-  | { readonly type: 'end'; readonly view: RunView };
+  | { readonly type: 'end'; readonly view: RunView; readonly answer: ShownText | null };
 
 export type FollowOptions = {
   /** Trace events up to this number are known. */
@@ -43,7 +43,7 @@ export async function* follow(reader: Reader, name: string, options: FollowOptio
       hold = view.holds.at(-1)?.hold ?? hold;
       if (isTerminal(view.phase)) endedAt ??= Date.now();
       if (endedAt !== undefined && lines.length === 0 && (isSettled(view) || Date.now() - endedAt > VERDICT_MS)) {
-        yield { type: 'end', view };
+        yield { type: 'end', view, answer: await reader.answer(view.run) };
         return;
       }
       if (lines.length > 0) continue;

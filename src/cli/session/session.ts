@@ -4,13 +4,11 @@
  */
 import type { Command } from 'commander';
 import { RokClient } from '../../client.js';
-import { commandEnvironment } from '../../platform/config/environment.js';
+import { commandEnvironment, DATA_FOLDER } from '../../platform/config/environment.js';
 import { openReader, type Reader } from '../../reader/read.js';
 import { Ended } from '../output/failure.js';
 import { ioOf, printerOf } from './io.js';
 import type { Printer } from '../output/print.js';
-
-export const DATA_FOLDER = '.rok';
 
 export type Session = {
   readonly env: NodeJS.ProcessEnv;

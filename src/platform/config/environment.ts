@@ -4,6 +4,9 @@
  */
 import { readDevFile } from '../local/dev-file.js';
 
+/** Where `rok dev` keeps its data, in the folder in which it was started. */
+export const DATA_FOLDER = '.rok';
+
 const NAMES_A_SERVER = /^(ROK_DATABASE_URL|TEMPORAL_(ADDRESS|CONFIG_FILE|PROFILE|NAMESPACE|API_KEY))/;
 
 export async function commandEnvironment(

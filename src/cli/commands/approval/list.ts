@@ -1,7 +1,11 @@
-/** `rok approval list`: the open holds, and who may answer each. */
+/** `rok approval list`: the open holds, with the arguments of what waits, and who may answer each. */
 import type { Command } from 'commander';
+import { argumentsLine } from '../../output/hold-lines.js';
 import { plain, table } from '../../output/print.js';
 import { inSession } from '../../session/session.js';
+
+/** The rest is in `rok run show`. */
+const ARGUMENT_CHARS = 120;
 
 type Options = { readonly tenant?: string };
 
@@ -21,7 +25,7 @@ export function approvalList(approval: Command): void {
         else
           print.data(
             table(
-              ['run', 'hold', 'reason', 'answered by', 'given', 'until', 'digest', 'what'],
+              ['run', 'hold', 'reason', 'answered by', 'given', 'until', 'digest', 'what', 'arguments'],
               holds.map((one) => [
                 one.run,
                 `${one.hold}`,
@@ -31,6 +35,7 @@ export function approvalList(approval: Command): void {
                 one.until.slice(0, 19).concat('Z'),
                 one.digest ?? '',
                 plain(one.what),
+                argumentsLine(one, ARGUMENT_CHARS) ?? '',
               ]),
             ),
           );

@@ -11,6 +11,8 @@ import type { Recomputed } from '../../../domain/protocol/administer.js';
 import { ask } from '../../session/administer.js';
 import { foundRun } from '../../session/found-run.js';
 import { plain } from '../../output/print.js';
+import { shownLine } from '../../output/shown-lines.js';
+import type { ShownText } from '../../../reader/read.js';
 import { inSession } from '../../session/session.js';
 
 type Stored = {
@@ -20,6 +22,7 @@ type Stored = {
   readonly target: string;
   readonly effect: string;
   readonly actionDigest: string;
+  readonly argumentsDigest: string;
   readonly snapshotDigest: string;
   readonly policySetDigest: string;
   readonly priceTableDigest: string;
@@ -27,10 +30,13 @@ type Stored = {
   readonly body: JsonObject;
 };
 
-const STORED = `SELECT step, attempt, kind, target, effect, action_digest AS "actionDigest", snapshot_digest AS "snapshotDigest",
-    policy_set_digest AS "policySetDigest", price_table_digest AS "priceTableDigest", decided_at AS "decidedAt", body
-  FROM decide.v_rulings WHERE run_id = $1 AND step = $2 AND ($3::int IS NULL OR attempt = $3)
-  ORDER BY attempt DESC LIMIT 1`;
+const STORED = `SELECT r.step, r.attempt, r.kind, r.target, r.effect, r.action_digest AS "actionDigest",
+    d.arguments_digest AS "argumentsDigest", r.snapshot_digest AS "snapshotDigest", r.policy_set_digest AS "policySetDigest",
+    r.price_table_digest AS "priceTableDigest", r.decided_at AS "decidedAt", r.body
+  FROM decide.v_rulings r JOIN decide.v_decisions d USING (run_id, step, attempt)
+  WHERE r.run_id = $1 AND r.step = $2 AND ($3::int IS NULL OR r.attempt = $3) ORDER BY r.attempt DESC LIMIT 1`;
+
+const ARGUMENT_CHARS = 2_000;
 
 /** What each answer means to whoever asks by exit code: decisions changed, evidence bad, not found. */
 const EXIT = { equal: 0, differs: 7, changed: 6, deleted: 3 } as const;
@@ -55,14 +61,18 @@ export function decisionShow(decision: Command): void {
             'its steps are shown by `rok run watch`',
           );
         const stored = row as unknown as Stored;
+        const called =
+          stored.kind === 'skill.call' ? await (await session.reader()).arguments(run, stored.argumentsDigest) : null;
         const recomputed =
           options.recompute === true
             ? await ask(session, { ask: 'recompute', run, step, attempt: stored.attempt })
             : null;
         if (recomputed !== null && (recomputed.ask !== 'recompute' || !recomputed.found))
           throw new Error('another question was answered');
-        if (print.json) print.object({ run, ...stored, ...(recomputed === null ? {} : { recomputed }) });
-        else print.data([sheetOf(run, stored), ...(recomputed === null ? [] : [toldOf(recomputed)])].join('\n'));
+        if (print.json)
+          print.object({ run, ...stored, arguments: called, ...(recomputed === null ? {} : { recomputed }) });
+        else
+          print.data([sheetOf(run, stored, called), ...(recomputed === null ? [] : [toldOf(recomputed)])].join('\n'));
         return recomputed === null ? 0 : EXIT[recomputed.result];
       }),
     );
@@ -81,7 +91,7 @@ function placeOf(text: string): { readonly step: number; readonly attempt: numbe
 
 type Told = { readonly code?: string; readonly rule?: string; readonly text?: string };
 
-function sheetOf(run: string, stored: Stored): string {
+function sheetOf(run: string, stored: Stored, called: ShownText | null): string {
   const { body } = stored;
   const list = (name: string): readonly Told[] => (body[name] ?? []) as readonly Told[];
   const told = (name: string, from: string): readonly (readonly [string, string])[] =>
@@ -91,6 +101,7 @@ function sheetOf(run: string, stored: Stored): string {
   const lines: readonly (readonly [string, string])[] = [
     ['run', run],
     ['decision', `${stored.step}.${stored.attempt} ${stored.kind} ${stored.target}`],
+    ...(called === null ? [] : [['arguments', shownLine(called, ARGUMENT_CHARS)] as const]),
     ['decided', stored.decidedAt],
     ['effect', stored.effect + (body['final'] === true ? ', final' : '')],
     ...value('grant'),

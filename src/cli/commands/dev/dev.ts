@@ -3,7 +3,7 @@
  * one. The work is in dev-session.ts, loaded only here: it brings servers and workers with it.
  */
 import type { Command } from 'commander';
-import { DATA_FOLDER } from '../../session/session.js';
+import { DATA_FOLDER } from '../../../platform/config/environment.js';
 import { Ended } from '../../output/failure.js';
 import type { DevOptions } from './dev-options.js';
 

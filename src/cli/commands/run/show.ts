@@ -1,10 +1,17 @@
-/** `rok run show`: the present state of one run, with its open holds and the commands that answer them. */
+/**
+ * `rok run show`: the present state of one run: its open holds with the arguments of what waits and the commands that
+ * answer them, and the answer that it ended with.
+ */
 import type { Command } from 'commander';
 import { usdText } from '../../../domain/money.js';
-import type { OpenHold, RunView } from '../../../reader/read.js';
+import type { OpenHold, RunView, ShownText } from '../../../reader/read.js';
 import { foundRun } from '../../session/found-run.js';
+import { answerCommand, argumentsLine } from '../../output/hold-lines.js';
 import { plain } from '../../output/print.js';
+import { shownBlock } from '../../output/shown-lines.js';
 import { inSession } from '../../session/session.js';
+
+const ARGUMENT_CHARS = 2_000;
 
 export function runShow(run: Command): void {
   run
@@ -14,14 +21,15 @@ export function runShow(run: Command): void {
     .action((name: string, _options: unknown, command: Command) =>
       inSession(command, async ({ print, reader }) => {
         const view = await foundRun(await reader(), name);
-        if (print.json) print.object(view);
-        else print.data(sheetOf(view));
+        const answer = await (await reader()).answer(view.run);
+        if (print.json) print.object({ ...view, answer });
+        else print.data(sheetOf(view, answer));
         return 0;
       }),
     );
 }
 
-function sheetOf(view: RunView): string {
+function sheetOf(view: RunView, answer: ShownText | null): string {
   const lines: (readonly [string, string])[] = [
     ['run', view.run],
     ['workflow', view.workflowId],
@@ -46,19 +54,18 @@ function sheetOf(view: RunView): string {
     ['receipt', view.receipt === null ? 'none yet' : `number ${view.receipt}`],
     ['as of', view.asOf],
   ];
-  return lines.map(([name, value]) => `${name.padEnd(12)}  ${plain(value)}`).join('\n');
+  return [
+    ...lines.map(([name, value]) => `${name.padEnd(12)}  ${plain(value)}`),
+    ...(answer === null ? [] : [`${'answer'.padEnd(12)}  ${shownBlock(answer, ' '.repeat(14))}`]),
+  ].join('\n');
 }
 
 function holdOf(hold: OpenHold, run: string): readonly (readonly [string, string])[] {
-  const way =
-    hold.reason === 'BUDGET'
-      ? `rok budget raise ${run} --scope <scope> --unit <unit> --window <window> --from <cap> --to <cap> --reason <text> --as <name> --role approver:${hold.authority}`
-      : hold.digest === null
-        ? `rok run resume ${run} ${hold.reason === 'UNKNOWN_RESULT' ? '--was <done|not-done> ' : ''}--as <name> --role operator`
-        : `rok approval approve ${run} --digest ${hold.digest} --as <name> --role approver:${hold.authority}`;
+  const called = argumentsLine(hold, ARGUMENT_CHARS);
   return [
     ['held', `hold ${hold.hold}, ${hold.reason}: ${hold.what}`],
+    ...(called === null ? [] : [['arguments', called] as const]),
     ['answers', `${hold.authority}, ${hold.given} of ${hold.quorum}, until ${hold.until}`],
-    ['to resolve', way],
+    ['to resolve', answerCommand(hold, run)],
   ];
 }

@@ -45,9 +45,10 @@ export function runStart(run: Command): void {
     .option('--timeout <duration>', 'stop waiting after this long (exit code 8)', duration);
   withActor(command).action((agent: string, options: Options, self: Command) =>
     inSession(self, async (session) => {
+      const until = Date.now() + (options.timeout ?? Infinity);
       const client = await session.client();
       const { run: handle, started } = await client.start(await specOf(agent, options, session.env));
-      const view = await opened(await session.reader(), handle.workflowId);
+      const view = await opened(await session.reader(), handle.workflowId, until);
       session.print.say(
         started
           ? `started ${view?.run ?? handle.workflowId}`
@@ -63,7 +64,7 @@ export function runStart(run: Command): void {
       return watchRun(session, {
         name: handle.workflowId,
         quiet: options.watch !== true,
-        ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout }),
+        ...(options.timeout === undefined ? {} : { timeoutMs: Math.max(0, until - Date.now()) }),
       });
     }),
   );
@@ -97,8 +98,8 @@ async function inputOf(text: string): Promise<string> {
 }
 
 /** Null when nobody opened the run in time. */
-async function opened(reader: Reader, workflowId: string): Promise<RunView | null> {
-  const until = Date.now() + OPENED_WITHIN_MS;
+async function opened(reader: Reader, workflowId: string, untilMs: number): Promise<RunView | null> {
+  const until = Math.min(Date.now() + OPENED_WITHIN_MS, untilMs);
   for (;;) {
     const view = await reader.run(workflowId);
     if (view !== null || Date.now() > until) return view;
