@@ -29,8 +29,8 @@ const NOTHING: Readonly<Record<string, string>> = {
   'no attempt without a result': `SELECT run_id FROM execute.attempts EXCEPT ALL SELECT run_id FROM execute.results`,
   'no attempt is charged twice': `SELECT run_id FROM decide.journal WHERE op IN ('settle', 'forfeit', 'release')
     GROUP BY account_id, run_id, step, attempt HAVING count(*) > 1`,
-  'no finding that faults do not excuse': `SELECT v.run_id FROM audit.v_verdicts v, jsonb_to_recordset(v.findings) AS f (code text)
-    WHERE f.code IN (${NEVER.map((code) => `'${code}'`).join(', ')})`,
+  'no finding that faults do not excuse': `SELECT v.run_id, f.* FROM audit.v_verdicts v, jsonb_to_recordset(v.findings)
+      AS f (code text, subject text, detail text) WHERE f.code IN (${NEVER.map((code) => `'${code}'`).join(', ')})`,
   'no verdict became better': `SELECT a.run_id FROM audit.verdicts a JOIN audit.verdicts b USING (run_id)
     WHERE b.revision = a.revision + 1 AND audit.badness(b.status) < audit.badness(a.status)`,
   'every revision has a receipt, numbered without a gap': `SELECT run_id FROM audit.unsigned UNION ALL SELECT NULL FROM

@@ -8,7 +8,7 @@ const NAMED_CHARS = 12;
 export function shownLine({ digest, text, cut }: ShownText, chars: number): string {
   const named = `(digest ${digest.slice(0, NAMED_CHARS)}…)`;
   if (text === null) return `deleted ${named}`;
-  const characters = [...plain(text)];
+  const characters = Array.from(plain(text));
   return `${characters.slice(0, chars).join('')}${cut || characters.length > chars ? '…' : ''} ${named}`;
 }
 
