@@ -65,7 +65,7 @@ describe('on the database', () => {
       [login, VERBS],
     );
     expect(rights.filter((one) => !one.relation.startsWith('auditor.') || one.rights !== 'SELECT')).toEqual([]);
-    expect(rights.length).toBe(37);
+    expect(rights.length).toBe(38);
     expect(
       await rig.stack.admin.query(
         `SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

@@ -68,6 +68,7 @@ beforeAll(async () => {
     const [row] = await admin.query<{ n: number }>('SELECT count(*)::int AS n FROM audit.receipts');
     return row?.n === 3 ? row : null;
   });
+  await rig.stopWorkers();
 }, 120_000);
 afterAll(async () => {
   await rig.stack.admin.query('DELETE FROM auditor.tenants WHERE login = $1', [login]);

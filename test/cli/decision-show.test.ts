@@ -11,7 +11,8 @@ const AGENTS = {
   refunder: { turns: [{ calls: [refund(100), refund(20_000), refund(200_000), look()] }, {}] },
   circler: { turns: [...many, {}], limits: { noProgress: 3 } },
   poor: { turns: [{ calls: [look()] }, {}], limits: { usd: '0.000100' } },
-  stopped: { turns: [{ calls: [look()], latencyMs: 1_500 }, {}] },
+  // Long enough for a busy machine to halt it before its next step.
+  stopped: { turns: [{ calls: [look()], latencyMs: 6_000 }, {}] },
   late: { turns: [{ calls: [look()] }, {}], limits: { steps: 1 } },
   hurried: { turns: [{ calls: [look(), look()] }, {}] },
 };

@@ -56,6 +56,8 @@ export type Rig = {
   readonly keys: DevKeys;
   readonly folder: string;
   rok(...args: readonly string[]): Promise<Said>;
+  /** For tests of what nobody may change meanwhile: the sample would find what they plant, and say so in a new receipt. */
+  stopWorkers(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -71,7 +73,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const folder = await temporaryFolder('cli');
   const keys = await ensureDevKeys(join(folder, 'keys'));
   const env = { ...environmentOf(stack, keys), ...options.env };
-  const workers =
+  let workers =
     options.workers === false
       ? null
       : await startWorkers(['control', 'execute', 'audit'], {
@@ -87,6 +89,10 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     keys,
     folder,
     rok: (...args) => rok(args, env),
+    async stopWorkers() {
+      await workers?.stop();
+      workers = null;
+    },
     async stop() {
       await workers?.stop();
       await stack.drop();
