@@ -31,11 +31,15 @@ export async function say(
  */
 async function toldApart(error: unknown, handle: WorkflowHandle): Promise<unknown> {
   if (!(error instanceof RokError && error.code === 'run_unknown')) return error;
-  const found = await handle.describe().catch(() => null);
-  if (found === null) return error;
-  return found.status.name === 'RUNNING'
-    ? new RokError('still_open', `\`${handle.workflowId}\` lost the message`, 'send it again')
-    : hasEnded(handle.workflowId);
+  try {
+    const { status } = await handle.describe();
+    return status.name === 'RUNNING'
+      ? new RokError('still_open', `\`${handle.workflowId}\` lost the message`, 'send it again')
+      : hasEnded(handle.workflowId);
+  } catch (why) {
+    // No run, or no answer: which of the two matters to whoever asked.
+    return toRokError(why, handle.workflowId);
+  }
 }
 
 /** 2,000 of one execution, unless Temporal is configured otherwise; gRPC: RESOURCE_EXHAUSTED or FAILED_PRECONDITION. */

@@ -31,7 +31,7 @@ const refused = (message: string): StartError =>
 export async function signerOf({ config, log }: Keyed): Promise<Signer> {
   const strict = PROFILE_RULES[config.profile].refuseDevelopment;
   if (config.signingKey !== undefined) {
-    const signer = await createSigner(await loadPrivateKey(config.signingKey));
+    const signer = await createSigner(await loadPrivateKey(config.signingKey, 'ROK_SIGNING_KEY'));
     if (strict && signer.kid.startsWith(DEVELOPMENT))
       throw refused(`profile STRICT refuses \`${signer.kid}\`, which is a development key`);
     return signer;

@@ -25,7 +25,7 @@ describe('rok key make', () => {
     const { code, out, err } = await make('receipts-1', 'one.json', 'one.jwks.json');
     expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^receipts-1 {2}[\w-]{43}\n$/) });
     expect((await stat(file('one.json'))).mode & 0o077).toBe(0);
-    const key = await loadPrivateKey(file('one.json'));
+    const key = await loadPrivateKey(file('one.json'), 'ROK_SIGNING_KEY');
     expect(`${out}${err}${await readFile(file('one.jwks.json'), 'utf8')}`).not.toContain(key.d);
     const jws = await new CompactSign(Buffer.from('text'))
       .setProtectedHeader({ alg: 'EdDSA', kid: key.kid })

@@ -32,7 +32,8 @@ describe('a content that is shown', () => {
     expect(shownBlock({ ...shown, cut: true }, ' ')).toMatch(/\n … \(more of it is stored; digest (ab){32}\)$/);
   });
 
-  it('shows characters that turn the direction of reading by their code', () => {
+  it('shows characters that are not seen, or turn the direction of reading, by their code', () => {
+    expect(plain('A\u200b1\u2028\u{e0041}')).toBe('A\\u{200b}1\\u{2028}\\u{e0041}');
     expect(plain('pay \u202e001\u202c to \u2066x\u2069')).toBe('pay \\u{202e}001\\u{202c} to \\u{2066}x\\u{2069}');
   });
 

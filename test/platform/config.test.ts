@@ -1,8 +1,12 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { databaseUrlOf, loadConfig, parseConfig } from '../../src/platform/config/config.js';
-import { loadPrivateKey } from '../../src/platform/config/files.js';
+import { loadKeySet, loadPriceRows, loadPrivateKey } from '../../src/platform/config/files.js';
 import { variables } from '../../src/platform/config/variables.js';
-import type { StartError } from '../../src/platform/start-error.js';
+import { StartError } from '../../src/platform/start-error.js';
+import { temporaryFolder } from '../stack/servers.js';
 
 function refusal(env: NodeJS.ProcessEnv): StartError {
   const result = parseConfig(env);
@@ -126,11 +130,33 @@ describe('parseConfig', () => {
     },
   );
 
-  it('given a key where a file is named, does not repeat it either', async () => {
-    const refused = await loadPrivateKey('{"kty":"OKP","d":"hunter2"}').catch((error: unknown) => error);
-    expect(refused).toMatchObject({ message: 'the key is given where its file belongs' });
-    expect(`${String(refused)}${JSON.stringify(refused)}`).not.toContain('hunter2');
-  });
+  it.each([
+    ['ROK_SIGNING_KEY', (text: string) => loadPrivateKey(text, 'ROK_SIGNING_KEY')],
+    ['ROK_ASSERTION_KEY', (text: string) => loadPrivateKey(text, 'ROK_ASSERTION_KEY')],
+    ['ROK_JWKS', loadKeySet],
+    ['ROK_PRICES', loadPriceRows],
+  ])(
+    'given a key where %s names a file, does not repeat it either, nor what a file of it holds',
+    async (name, load) => {
+      const folder = await temporaryFolder('config');
+      const broken = join(folder, 'broken.json');
+      await writeFile(broken, 'hunter2 is no JSON');
+      const forms = [
+        '{"kty":"OKP","d":"hunter2"}',
+        'sk-live-hunter2',
+        'aHVudGVyMg/hunter2==',
+        'eyJh.hunter2.x',
+        broken,
+      ];
+      for (const form of forms) {
+        const refused = await load(form).catch((error: unknown) => error);
+        expect(refused).toBeInstanceOf(StartError);
+        expect((refused as StartError).message).toContain(`\`${name}\``);
+        expect(inspect(refused, { depth: 9 })).not.toContain('hunter2');
+      }
+      await rm(folder, { recursive: true });
+    },
+  );
 });
 
 describe('databaseUrlOf', () => {

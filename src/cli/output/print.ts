@@ -40,10 +40,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 /**
- * Control characters out, and those that turn the direction of reading written as their code: what came from a model or
- * a caller must not move the reader's cursor, nor show another order of letters than it has.
+ * Control characters out, and format characters (those that turn the direction of reading, or are not seen) written as
+ * their code: what came from a model or a caller must not move the reader's cursor, nor look like another text.
  */
 export const plain = (text: string): string =>
   text
     .replace(/\p{Cc}/gu, ' ')
-    .replace(/\p{Bidi_Control}/gu, (found) => `\\u{${found.codePointAt(0)?.toString(16) ?? ''}}`);
+    .replace(/[\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => `\\u{${found.codePointAt(0)?.toString(16) ?? ''}}`);

@@ -19,7 +19,7 @@ export type Issue = Omit<Purpose, 'digest'> & {
 
 /** @param keyFile a private JWK @returns a compact JWS, good for one message within at most 5 minutes */
 export async function signDevAssertion(keyFile: string, issue: Issue): Promise<string> {
-  const jwk = await loadPrivateKey(keyFile);
+  const jwk = await loadPrivateKey(keyFile, 'ROK_ASSERTION_KEY');
   const alg = jwk.alg ?? 'EdDSA';
   const key = await importJWK(jwk, alg);
   const now = Math.floor(Date.now() / 1000);

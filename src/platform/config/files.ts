@@ -79,31 +79,38 @@ function yamlOf(name: string, text: string): unknown {
 
 /** A price table in LiteLLM's format, as JSON.parse gives it. */
 export async function loadPriceRows(file: string): Promise<Readonly<Record<string, unknown>>> {
-  const rows = await readJson(file, 'price table');
+  const rows = await readJson(file, 'ROK_PRICES');
   if (typeof rows !== 'object' || rows === null || Array.isArray(rows))
-    throw wrong(`the price table \`${file}\` is not an object`, 'use the format of LiteLLM');
+    throw wrong('the price table of `ROK_PRICES` is not an object', 'use the format of LiteLLM');
   return rows as Readonly<Record<string, unknown>>;
 }
 
 /** Keys that verify assertions. */
 export async function loadKeySet(file: string): Promise<ReturnType<typeof createLocalJWKSet>> {
-  return createLocalJWKSet((await readJson(file, 'key set')) as JSONWebKeySet);
+  return createLocalJWKSet((await readJson(file, 'ROK_JWKS')) as JSONWebKeySet);
 }
 
-/** A private key with its `kid`. */
-export async function loadPrivateKey(file: string): Promise<JWK & { readonly kid: string }> {
-  const key = (await readJson(file, 'key')) as JWK;
+/** A private key with its `kid`. @param variable names the file */
+export async function loadPrivateKey(file: string, variable: KeyVariable): Promise<JWK & { readonly kid: string }> {
+  const key = (await readJson(file, variable)) as JWK;
   if (typeof key.kid !== 'string' || typeof key.d !== 'string')
-    throw wrong(`\`${file}\` is not a private JWK with a \`kid\``, 'make one with `rok key make`');
+    throw wrong(`the file of \`${variable}\` is not a private JWK with a \`kid\``, 'make one with `rok key make`');
   return { ...key, kid: key.kid };
 }
 
-async function readJson(file: string, what: string): Promise<unknown> {
-  if (isKeyText(file)) throw wrong(`the ${what} is given where its file belongs`, 'write it to a file, and name that');
+export type KeyVariable = 'ROK_SIGNING_KEY' | 'ROK_ASSERTION_KEY';
+
+/**
+ * Errors name the variable, never what it holds: that may be the key itself, put where its file belongs. For the same reason
+ * they have no cause, because a parser's error quotes the file and a file system's the path.
+ */
+async function readJson(file: string, variable: KeyVariable | 'ROK_PRICES' | 'ROK_JWKS'): Promise<unknown> {
+  if (isKeyText(file))
+    throw wrong(`\`${variable}\` holds a text where a file belongs`, 'write it to a file, and name that');
   try {
     return JSON.parse(await readFile(file, 'utf8')) as unknown;
-  } catch (error) {
-    throw wrong(`the ${what} \`${file}\` cannot be read`, 'see that the file is there and is JSON', error);
+  } catch {
+    throw wrong(`the file of \`${variable}\` cannot be read`, 'see that the file is there and is JSON');
   }
 }
 

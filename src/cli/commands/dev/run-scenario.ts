@@ -84,7 +84,7 @@ async function answer(stage: Stage, scenario: Scenario, handle: GovernedRunHandl
   if (given === undefined || hold.digest === null) return;
   const { actor, reason } = given;
   if (!stage.print.json)
-    stage.print.data(`answer    ${actor.name} (${actor.roles.join(', ')}): ${given.answer} — ${reason}`);
+    stage.print.data(`answered  ${actor.name} (${actor.roles.join(', ')}): ${given.answer} — ${reason}`);
   await handle[given.answer]({ actor: stage.acting(actor), hold: hold.hold, digest: hold.digest, reason });
 }
 

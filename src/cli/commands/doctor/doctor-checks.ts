@@ -86,7 +86,7 @@ async function postgres(config: Config): Promise<readonly Finding[]> {
 async function signingKey({ signingKey: file }: Config): Promise<readonly Finding[]> {
   if (file === undefined)
     return [warning('signing key', 'ROK_SIGNING_KEY is not set', 'the audit worker needs it to sign receipts')];
-  return [fine('signing key', `kid ${(await loadPrivateKey(file)).kid}`)];
+  return [fine('signing key', `kid ${(await loadPrivateKey(file, 'ROK_SIGNING_KEY')).kid}`)];
 }
 
 async function assertionKeys({ jwks, assertionKey }: Config): Promise<readonly Finding[]> {
@@ -99,7 +99,7 @@ async function assertionKeys({ jwks, assertionKey }: Config): Promise<readonly F
         )
       : (await loadKeySet(jwks), fine('assertion keys', jwks));
   if (assertionKey === undefined) return [set];
-  return [set, fine('assertion issuer', `kid ${(await loadPrivateKey(assertionKey)).kid}`)];
+  return [set, fine('assertion issuer', `kid ${(await loadPrivateKey(assertionKey, 'ROK_ASSERTION_KEY')).kid}`)];
 }
 
 async function deployment(config: Config, env: NodeJS.ProcessEnv): Promise<readonly Finding[]> {

@@ -25,12 +25,12 @@ export function keyMake(key: Command): void {
       inSession(command, async ({ print }) => {
         const before = await keysOf(jwks);
         if (before.some((one) => one.kid === name))
-          throw new RokError('usage', `\`${jwks}\` has a key \`${name}\``, 'give the new key another name');
+          throw new RokError('usage', 'the set of `--jwks` has a key of that name', 'give the new key another name');
         const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
         const secret = { ...(await exportJWK(privateKey)), kid: name, alg: 'EdDSA', use: 'sig' };
         const { d: _private, ...open } = secret;
-        await written(out, () => writeFile(out, `${JSON.stringify(secret)}\n`, { flag: 'wx', mode: 0o600 }));
-        await written(jwks, () => replace(jwks, `${JSON.stringify({ keys: [...before, open] }, null, 2)}\n`));
+        await written('--out', () => writeFile(out, `${JSON.stringify(secret)}\n`, { flag: 'wx', mode: 0o600 }));
+        await written('--jwks', () => replace(jwks, `${JSON.stringify({ keys: [...before, open] }, null, 2)}\n`));
         const thumbprint = await calculateJwkThumbprint(open);
         if (print.json) print.object({ kid: name, thumbprint, out, jwks });
         else print.data(`${name}  ${thumbprint}`);
@@ -47,12 +47,20 @@ async function keysOf(file: string): Promise<readonly JWK[]> {
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return [];
-    throw new RokError('usage', `\`${file}\` cannot be read (${code})`, 'name a key set that you may read and write');
+    throw new RokError(
+      'usage',
+      `the file of \`--jwks\` cannot be read (${code})`,
+      'name a key set that you may read and write',
+    );
   }
   const parsed = keySet.safeParse(jsonOf(text));
   // Whoever named a private key here would publish it with the set.
   if (!parsed.success || parsed.data.keys.some((one) => 'd' in one || 'k' in one))
-    throw new RokError('usage', `\`${file}\` is not a set of public keys`, 'name a JWKS file: { "keys": […] }');
+    throw new RokError(
+      'usage',
+      'the file of `--jwks` is not a set of public keys',
+      'name a JWKS file: { "keys": […] }',
+    );
   return parsed.data.keys;
 }
 
@@ -70,14 +78,16 @@ async function replace(file: string, text: string): Promise<void> {
   await rename(`${file}.new`, file);
 }
 
-async function written(file: string, write: () => Promise<void>): Promise<void> {
+async function written(option: '--out' | '--jwks', write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     throw new RokError(
       'usage',
-      code === 'EEXIST' ? `\`${file}\` is there` : `\`${file}\` cannot be written (${code})`,
+      code === 'EEXIST'
+        ? `the file of \`${option}\` is there`
+        : `the file of \`${option}\` cannot be written (${code})`,
       'name a new file in a folder that you may write to',
     );
   }
